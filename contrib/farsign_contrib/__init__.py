@@ -1,0 +1,1 @@
+"""Integrations over farsign's public API, one small module each; the third party is imported inside."""

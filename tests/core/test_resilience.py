@@ -1,0 +1,308 @@
+"""RULES 18-20, 23 and 36: what retries cost, when an endpoint is left alone, and where else a signature may come from."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import deque
+
+import pytest
+from fakekms import AsyncDriver, FakeClock, FakeDriver, FakeKMS, ListingDriver, WatchedDriver, flip
+
+import farsign
+from farsign import _endpoints, _events, errors
+from farsign._policy import Policy
+from farsign._signer import Signer
+
+
+def pair(driver: type[FakeDriver] = FakeDriver, *, same_key: bool = True, clock: FakeClock | None = None, **policy: object):
+    """Two places with one key, named a and b, and a signer that prefers the first."""
+    a, b = FakeKMS(), FakeKMS()
+    if same_key:
+        b.latest.private = a.latest.private
+    b.latest.id = "replica-v1"
+    signer = Signer(lambda: driver(a), failover=[lambda: driver(b)], clock=clock or FakeClock(), policy=Policy(**policy))
+    return a, b, signer
+
+
+class Broken(deque):
+    """Errors without end."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__()
+        self.code = code
+
+    def popleft(self) -> str:
+        return self.code
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def test_rules_19_a_budget_after_a_million_successes_is_still_a_hundred() -> None:
+    endpoint = _endpoints.Endpoint("e")
+    for _ in range(1_000_000):
+        endpoint.succeeded(0.0, 0.001)
+    paid = 0
+    while endpoint.pay():
+        paid += 1
+    assert paid == 100
+
+
+def test_rules_19_a_full_outage_costs_few_extra_calls_and_then_none() -> None:
+    kms, clock = FakeKMS(), FakeClock()
+    key = Signer(lambda: FakeDriver(kms), clock=clock).key()
+    kms.errors["sign"] = Broken("unavailable")
+    for _ in range(5_000):
+        with pytest.raises(errors.ProviderUnavailable):
+            key.sign(b"x")
+    assert kms.count("sign") < 250
+
+
+def test_rules_19_a_forked_child_starts_with_ten() -> None:
+    endpoint = _endpoints.Endpoint("e")
+    endpoint.after_fork()
+    assert sum(endpoint.pay() for _ in range(50)) == 10
+
+
+def test_rules_20_the_breaker_opens_at_half_of_twenty_and_probes_every_five_seconds() -> None:
+    kms, clock, events = FakeKMS(), FakeClock(), []
+    key = Signer(lambda: FakeDriver(kms), clock=clock, policy=Policy(attempts=1)).key()
+    for _ in range(10):
+        key.sign(b"x")
+    stop = farsign.observe(events.append)
+    kms.errors["sign"] = Broken("unavailable")
+    tries = 0
+    while not any(isinstance(event, _events.Breaker) for event in events):
+        with pytest.raises(errors.ProviderUnavailable):
+            key.sign(b"x")
+        tries += 1
+    assert 10 <= tries <= 12
+    calls = kms.count("sign")
+    started = time.monotonic()
+    with pytest.raises(errors.ProviderUnavailable) as caught:
+        key.sign(b"x")
+    assert time.monotonic() - started < 0.25  # five-fold slack on 50 ms
+    assert 0 < caught.value.retry_after <= 5
+    assert kms.count("sign") == calls
+    clock.advance(5.0)
+    for _ in range(5):
+        with pytest.raises(errors.ProviderUnavailable):
+            key.sign(b"x")
+    assert kms.count("sign") == calls + 1, "one probe"
+    kms.errors["sign"] = deque()
+    clock.advance(5.0)
+    key.sign(b"x")
+    key.sign(b"x")
+    stop()
+    assert [event.state for event in events if isinstance(event, _events.Breaker)] == ["open", "closed"]
+
+
+@pytest.mark.parametrize("code", ["throttled", "denied", "disabled", "expired", "not-found"])
+def test_rules_20_an_error_about_one_key_means_the_endpoint_answered(code: str) -> None:
+    kms, clock = FakeKMS(pinned=True), FakeClock()
+    key = Signer(lambda: FakeDriver(kms), clock=clock, policy=Policy(attempts=1)).key()
+    kms.errors["sign"] = Broken(code)
+    for _ in range(60):
+        with pytest.raises(errors.ProviderError):
+            key.sign(b"x")
+        clock.advance(6.0)
+    assert not _endpoints.endpoint(kms.endpoint, clock).open
+
+
+def test_one_disabled_key_beside_healthy_ones_costs_them_nothing() -> None:
+    clock, sick = FakeClock(), FakeKMS()
+    healthy = [FakeKMS(endpoint=sick.endpoint) for _ in range(9)]
+    keys = [Signer(lambda kms=kms: FakeDriver(kms), clock=clock).key() for kms in (sick, *healthy)]
+    sick.latest.enabled = False
+    for _ in range(50):
+        with pytest.raises(errors.KeyDisabled):
+            keys[0].sign(b"x")
+        for key in keys[1:]:
+            key.sign(b"x")
+    assert not _endpoints.endpoint(sick.endpoint, clock).open
+
+
+def test_rules_20_five_in_a_row_that_nobody_answered_open_it_too() -> None:
+    kms = FakeKMS()
+    key = Signer(lambda: WatchedDriver(kms), policy=Policy(attempt_timeout=0.06, timeout=1.0)).key()
+    kms.delay = 0.4
+    with pytest.raises(errors.ProviderError):
+        key.sign(b"x")
+    with pytest.raises(errors.ProviderUnavailable, match="asked again"):
+        key.sign(b"x")
+
+
+def test_rules_18_no_attempt_starts_with_less_than_twice_the_median_left() -> None:
+    endpoint = _endpoints.Endpoint("e")
+    for _ in range(500):
+        endpoint.succeeded(0.0, random.uniform(0.09, 0.11))
+    assert 0.08 < endpoint.median < 0.12
+    operation = Signer(lambda: FakeDriver(FakeKMS()), clock=FakeClock()).operation(0.15)
+    with pytest.raises(errors.DeadlineExceeded):
+        operation.begin(endpoint.median)
+
+
+def test_retry_after_is_honoured_only_within_the_deadline() -> None:
+    kms, clock = FakeKMS(), FakeClock()
+    key = Signer(lambda: FakeDriver(kms), clock=clock).key()
+    kms.errors["sign"].append(errors.Throttled("slow down", retry_after=1.0))
+    key.sign(b"x")
+    assert sum(clock.slept) >= 1.0
+    kms.errors["sign"].append(errors.Throttled("slow down", retry_after=60.0))
+    before = clock.now
+    with pytest.raises(errors.Throttled) as caught:
+        key.sign(b"x")
+    assert caught.value.retry_after == 60.0
+    assert clock.now == before, "it does not sleep first to fail later"
+
+
+def test_rules_36_failover_signs_at_the_other_place_with_its_own_version() -> None:
+    a, b, signer = pair()
+    key = signer.check()
+    assert (a.count("sign"), b.count("sign"), b.count("describe")) == (1, 0, 1)
+    a.errors["sign"] = Broken("unavailable")
+    for _ in range(100):
+        key.checker("ES256", "message")(key.sign(b"x"), b"x")
+    assert b.count("sign") == 100
+    assert a.count("sign") < 30, "the breaker spares the dead one"
+
+
+def test_one_place_dead_mid_run_loses_nothing_and_switches_twice() -> None:
+    clock = FakeClock()
+    a, _, signer = pair(clock=clock)
+    events: list[object] = []
+    stop = farsign.observe(events.append)
+    key = signer.check()
+    for phase in (deque(), Broken("unavailable"), deque()):
+        a.errors["sign"] = phase
+        for _ in range(200):
+            key.sign(b"x")
+            clock.advance(0.1)
+    stop()
+    switched = [event.endpoint for event in events if isinstance(event, _events.FailedOver)]
+    assert 1 <= len(switched) <= 2
+    assert a.calls[-1] == "sign", "it went back"
+
+
+def test_rules_36_another_public_key_is_refused_by_check_and_never_signs() -> None:
+    a, b, signer = pair(same_key=False)
+    with pytest.raises(errors.KeyMismatch, match="does not hold the public key"):
+        signer.check()
+    key = signer.key()
+    a.errors["sign"] = Broken("unavailable")
+    with pytest.raises(errors.ProviderUnavailable):
+        key.sign(b"x")
+    assert b.count("sign") == 0
+
+
+@pytest.mark.parametrize("code", ["throttled", "unavailable", "not-found", "disabled"])
+def test_the_error_table_goes_elsewhere_without_waiting(code: str) -> None:
+    a, b, signer = pair(clock=(clock := FakeClock()))
+    key = signer.check()
+    a.errors["sign"] = Broken(code)
+    key.sign(b"x")
+    assert b.count("sign") == 1
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize("code", ["denied", "expired"])
+def test_the_error_table_stays(code: str) -> None:
+    a, b, signer = pair()
+    key = signer.check()
+    a.errors["sign"] = Broken(code)
+    with pytest.raises(errors.ProviderError):
+        key.sign(b"x")
+    assert b.count("sign") == 0
+
+
+def test_a_definite_no_at_one_place_is_remembered_for_a_while() -> None:
+    clock = FakeClock()
+    a, b, signer = pair(clock=clock)
+    key = signer.check()
+    a.latest.enabled = False
+    for _ in range(50):
+        key.sign(b"x")
+    assert a.count("sign") == 2
+    a.latest.enabled = True
+    clock.advance(31)
+    key.sign(b"x")
+    assert a.count("sign") == 3
+    assert b.count("sign") == 50
+
+
+def test_a_cold_start_while_the_first_place_is_down() -> None:
+    a, b, signer = pair()
+    a.errors["describe"] = a.errors["sign"] = Broken("unavailable")
+    key = signer.key()
+    key.checker("ES256", "message")(key.sign(b"x"), b"x")
+    assert key.version == "replica-v1"
+    a.errors["describe"], a.errors["sign"] = deque(), deque()
+    assert b.count("sign") == 1
+
+
+def test_a_lying_place_is_left_for_the_other() -> None:
+    a, b, signer = pair()
+    key = signer.check()
+    a.replies.extend([flip] * 10)
+    key.checker("ES256", "message")(key.sign(b"x"), b"x")
+    assert b.count("sign") == 1
+
+
+def test_a_place_with_versions_is_searched_for_the_same_key() -> None:
+    a, b, signer = pair(ListingDriver)
+    b.rotate()
+    signer.check()
+    a.errors["sign"] = Broken("unavailable")
+    signer.key().sign(b"x")
+    assert b.count("sign") == 1
+
+
+def test_failover_works_from_coroutines_and_natively() -> None:
+    import asyncio
+
+    for driver in (FakeDriver, AsyncDriver):
+        a, b, signer = pair(driver)
+
+        async def work(signer: Signer = signer, a: FakeKMS = a) -> None:
+            key = await signer.acheck()
+            a.errors["sign"] = Broken("unavailable")
+            for _ in range(20):
+                key.checker("ES256", "message")(await key.asign(b"x"), b"x")
+            await signer.aclose()
+
+        asyncio.run(work())
+        assert b.count("sign") == 20
+
+
+def test_twenty_percent_faults_lose_nothing() -> None:
+    """Short form of the soak: seeded faults, 2,000 signatures on 8 threads, against the arithmetic of RELIABILITY 4."""
+    kms, dice = FakeKMS(), random.Random(7)
+    lost: list[Exception] = []
+
+    class Dice(Broken):
+        def __bool__(self) -> bool:
+            return dice.random() < 0.2
+
+        def popleft(self) -> object:
+            return dice.choice(("unavailable", "unavailable", "unavailable", "throttled"))
+
+    signer = Signer(lambda: FakeDriver(kms), policy=Policy(timeout=30.0))
+    key = signer.key()
+    kms.errors["sign"] = Dice("")
+
+    def work() -> None:
+        for _ in range(250):
+            try:
+                key.sign(b"x")
+            except errors.FarsignError as error:
+                lost.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert lost == []
+    assert 2_000 < kms.count("sign") < 2_700
