@@ -42,46 +42,70 @@ def parse_claims(payload: bytes) -> dict[str, Any]:
     raise DecodeError(f"the claims cannot be read: {reason}")
 
 
-def check_times(claims: dict[str, Any], now: float, leeway: float) -> None:
-    if "iat" in claims and _date(claims, "iat") > now + leeway:
+def check_claims(
+    claims: dict[str, Any],
+    audience: str | Collection[str] | None,
+    issuer: str | Collection[str] | None,
+    subject: str | None,
+    leeway: Seconds,
+    now: Moment | None,
+    any_audience: bool,
+) -> None:
+    """What is checked of every token, in PyJWT's order."""
+    moment, margin = time.time() if now is None else seconds_of(now), span(leeway, "leeway") if leeway else 0
+    if "iat" in claims and _date(claims, "iat") > moment + margin:
         raise ImmatureSignatureError("The token is not yet valid (iat)")
-    if "nbf" in claims and _date(claims, "nbf") > now + leeway:
+    if "nbf" in claims and _date(claims, "nbf") > moment + margin:
         raise ImmatureSignatureError("The token is not yet valid (nbf)")
-    if "exp" in claims and _date(claims, "exp") <= now - leeway:
+    if "exp" in claims and _date(claims, "exp") <= moment - margin:
         raise ExpiredSignatureError("Signature has expired")
+    if issuer is not None or "iss" in claims:
+        _check_issuer(claims, issuer)
+    if not any_audience:
+        _check_audience(claims, audience)
+    elif audience is not None:
+        raise ConfigurationError("audience= and any_audience=True contradict each other")
+    if subject is not None or "sub" in claims:
+        _check_subject(claims, subject)
+    if "jti" in claims:
+        _text(claims, "jti")
 
 
-def check_age(claims: dict[str, Any], now: float, leeway: float, max_lifetime: Seconds | None, max_age: Seconds | None) -> None:
-    """max_lifetime bounds exp - iat, max_age bounds now - iat; both need the claims that they compare."""
+def check_policy(
+    claims: dict[str, Any],
+    required: Collection[str],
+    leeway: Seconds,
+    now: Moment | None,
+    max_lifetime: Seconds | None,
+    max_age: Seconds | None,
+) -> None:
+    """What a caller may ask on top. max_lifetime bounds exp - iat, max_age bounds now - iat; both need the claims that they compare."""
+    _check_required(claims, required)
     if max_lifetime is not None:
-        check_required(claims, ("iat", "exp"))
-        if _date(claims, "exp") - _date(claims, "iat") > seconds(max_lifetime, "max_lifetime"):
+        _check_required(claims, ("iat", "exp"))
+        if _date(claims, "exp") - _date(claims, "iat") > span(max_lifetime, "max_lifetime"):
             raise InvalidLifetimeError("the token was issued for longer than is accepted (exp, iat)")
     if max_age is not None:
-        check_required(claims, ("iat",))
-        if now - _date(claims, "iat") > seconds(max_age, "max_age") + leeway:
+        _check_required(claims, ("iat",))
+        if seconds_of(now) - _date(claims, "iat") > span(max_age, "max_age") + span(leeway, "leeway"):
             raise ExpiredSignatureError("the token was issued too long ago (iat)")
 
 
-def check_required(claims: dict[str, Any], required: Collection[str]) -> None:
+def _check_required(claims: dict[str, Any], required: Collection[str]) -> None:
     for name in required:
         if claims.get(name) is None:
             raise MissingRequiredClaimError(name)
 
 
-def check_issuer(claims: dict[str, Any], issuer: str | Collection[str] | None) -> None:
-    if issuer is None:
-        if "iss" in claims:
-            _text(claims, "iss")
-        return
+def _check_issuer(claims: dict[str, Any], issuer: str | Collection[str] | None) -> None:
     if "iss" not in claims:
         raise MissingRequiredClaimError("iss")
     iss = _text(claims, "iss")
-    if iss != issuer and (isinstance(issuer, str) or iss not in names(issuer, "issuer")):
+    if issuer is not None and iss != issuer and (isinstance(issuer, str) or iss not in names(issuer, "issuer")):
         raise InvalidIssuerError("Invalid issuer")
 
 
-def check_audience(claims: dict[str, Any], audience: str | Collection[str] | None) -> None:
+def _check_audience(claims: dict[str, Any], audience: str | Collection[str] | None) -> None:
     """An expected audience has to be there; one that is there has to be expected."""
     listed = _audiences(claims)
     if audience is None:
@@ -93,26 +117,11 @@ def check_audience(claims: dict[str, Any], audience: str | Collection[str] | Non
         raise InvalidAudienceError("Audience doesn't match")
 
 
-def check_one_audience(claims: dict[str, Any], audience: object) -> None:
-    """PyJWT's strict_aud: the claim is one text and equal."""
-    if not isinstance(audience, str):
-        raise ConfigurationError("strict_aud needs one audience, as text")
-    if not isinstance(claims.get("aud"), str):
-        raise InvalidAudienceError("Invalid claim format in token (strict)")
-
-
-def check_subject(claims: dict[str, Any], subject: str | None) -> None:
-    if "sub" in claims:
-        sub = _text(claims, "sub")
-        if subject is not None and sub != subject:
-            raise InvalidSubjectError("Invalid subject")
-    elif subject is not None:
+def _check_subject(claims: dict[str, Any], subject: str | None) -> None:
+    if "sub" not in claims:
         raise MissingRequiredClaimError("sub")
-
-
-def check_jti(claims: dict[str, Any]) -> None:
-    if "jti" in claims:
-        _text(claims, "jti")
+    if _text(claims, "sub") != subject and subject is not None:
+        raise InvalidSubjectError("Invalid subject")
 
 
 _DATES: Final[dict[str, type[InvalidTokenError]]] = {"iat": InvalidIssuedAtError, "nbf": DecodeError, "exp": DecodeError}
@@ -146,7 +155,7 @@ def _audiences(claims: dict[str, Any]) -> list[str]:
     raise InvalidAudienceError("Invalid claim format in token")
 
 
-def seconds(value: object, what: str) -> float:
+def span(value: object, what: str) -> float:
     """A span of time that a caller gave, in seconds."""
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(number, (int, float)) and not isinstance(number, bool) and 0 <= number <= _LIMIT:
@@ -154,7 +163,7 @@ def seconds(value: object, what: str) -> float:
     raise ConfigurationError(f"{what}= is seconds or a timedelta, 0 or more")
 
 
-def moment(value: object) -> float:
+def seconds_of(value: object) -> float:
     """``now``: seconds since the epoch."""
     if value is None:
         return time.time()
@@ -175,9 +184,9 @@ def prepare_claims(claims: Mapping[str, Any], expires_in: Seconds | None, now: M
     if expires_in is not None:
         if "exp" in prepared:
             raise ConfigurationError("exp is given twice, as a claim and as expires_in=")
-        issued = int(moment(now))
+        issued = int(seconds_of(now))
         prepared.setdefault("iat", issued)
-        prepared["exp"] = issued + math.ceil(seconds(expires_in, "expires_in"))
+        prepared["exp"] = issued + math.ceil(span(expires_in, "expires_in"))
     try:
         for check in _SHAPES:
             check(prepared)

@@ -7,6 +7,7 @@ arguments that it does not use.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import pluggy
@@ -26,6 +27,10 @@ class Hooks:
     @hookspec(firstresult=True)
     def farsign_uri(self, uri: KeyURI) -> KeyURI | None:
         """Check the parameters, read the owner's dialects, return the canonical form. No I/O, no SDK. Raises InvalidKeyURI."""
+
+    @hookspec(firstresult=True)
+    def farsign_replicas(self, uri: KeyURI) -> Sequence[KeyURI] | None:
+        """The canonical URIs that one URI stands for, preferred first, where it can name several places with one key. Optional."""
 
     @hookspec(firstresult=True)
     def farsign_open(self, uri: KeyURI, allow_hosts: tuple[str, ...]) -> RemoteSigner | None:

@@ -7,7 +7,7 @@ signature was seen is not parsed again.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
 
@@ -39,23 +39,18 @@ class Verified:
         return f"<Verified {len(self.payload)} bytes, {self.key!r}>"
 
 
-class Parts(NamedTuple):
-    header: bytes
-    payload: bytes
-    signature: bytes
-    signing_input: bytes
+Parts = tuple[bytes, bytes, bytes, bytes]  # header, payload and signature, still encoded, and the signing input
 
 
 def split(token: str | bytes, lenient_padding: bool = False) -> Parts:
-    """The three segments, still encoded."""
     data = octets(token)
     signing_input, _, signature = data.rpartition(b".")
     header, dot, payload = signing_input.partition(b".")
     if not dot or b"." in payload:
         raise _not_compact(data)
     if lenient_padding:
-        header, payload, signature = unpad(header), unpad(payload), unpad(signature)
-    return Parts(header, payload, signature, signing_input)
+        return unpad(header), unpad(payload), unpad(signature), signing_input
+    return header, payload, signature, signing_input
 
 
 def octets(token: object) -> bytes:
@@ -91,32 +86,44 @@ def _not_compact(data: bytes) -> DecodeError:
     return DecodeError(f"a compact token has three segments, not {dots + 1}")
 
 
-def open_compact(parts: Parts, keys: object) -> tuple[Found, bytes]:
+def open_compact(token: str | bytes, keys: object, lenient_padding: bool) -> tuple[Found, bytes]:
     """The payload of a token whose signature is good."""
-    source = key_source(keys)
-    found = source.known.get(parts.header)
-    if found is None:
-        header = parse_header(parts.header)
-        found = fit(header, source.find(header.members))
-    return found, _finish(source, found, parts)
+    parts, source = split(token, lenient_padding), key_source(keys)
+    found = source.known.get(parts[0])
+    if found is not None:
+        return found, _prove(found, parts)
+    header = _encoded_header(parts)
+    found = fit(header, source.find(header.members))
+    return _remembered(source, found, parts)
 
 
-async def aopen_compact(parts: Parts, keys: object) -> tuple[Found, bytes]:
-    source = key_source(keys)
-    found = source.known.get(parts.header)
-    if found is None:
-        header = parse_header(parts.header)
-        found = fit(header, await source.afind(header.members))
-    return found, _finish(source, found, parts)
+async def aopen_compact(token: str | bytes, keys: object, lenient_padding: bool) -> tuple[Found, bytes]:
+    parts, source = split(token, lenient_padding), key_source(keys)
+    found = source.known.get(parts[0])
+    if found is not None:
+        return found, _prove(found, parts)
+    header = _encoded_header(parts)
+    found = fit(header, await source.afind(header.members))
+    return _remembered(source, found, parts)
 
 
-def _finish(source: KeySource, found: Found, parts: Parts) -> bytes:
-    if found.header.b64 is False:
+def _encoded_header(parts: Parts) -> Header:
+    header = parse_header(parts[0])
+    if header.b64 is False:
         raise DecodeError("an unencoded payload (b64 false)", next_step="jws.verify_unencoded reads those")
-    check_signature(found, parts.signature, parts.signing_input)
-    if parts.header not in source.known:
-        source.remember(parts.header, found)
-    return decode_segment(parts.payload, "payload")
+    return header
+
+
+def _prove(found: Found, parts: Parts) -> bytes:
+    _, payload, signature, signing_input = parts
+    check_signature(found, signature, signing_input)
+    return decode_segment(payload, "payload")
+
+
+def _remembered(source: KeySource, found: Found, parts: Parts) -> tuple[Found, bytes]:
+    payload = _prove(found, parts)
+    source.remember(parts[0], found)
+    return found, payload
 
 
 def check_signature(found: Found, signature: bytes, signing_input: bytes) -> None:
@@ -176,7 +183,7 @@ def verify(
 
     Raises InvalidToken; ConfigurationError where the call itself is wrong. No I/O of its own.
     """
-    found, payload = open_compact(split(token, lenient_padding), keys)
+    found, payload = open_compact(token, keys, lenient_padding)
     check_expected(found.header, algorithms, typ)
     return Verified(payload, dict(found.header.members), found.key)
 
@@ -190,11 +197,11 @@ async def averify(
     lenient_padding: bool = False,
 ) -> Verified:
     """As ``verify``; awaits a RemoteKeySet that has to look an unknown key up."""
-    found, payload = await aopen_compact(split(token, lenient_padding), keys)
+    found, payload = await aopen_compact(token, keys, lenient_padding)
     check_expected(found.header, algorithms, typ)
     return Verified(payload, dict(found.header.members), found.key)
 
 
 def unverified_header(token: str | bytes) -> dict[str, Any]:
     """The header of a compact JWS, checked for form and NOT verified: anybody could have written it. For looking, not for deciding."""
-    return dict(parse_header(split(token).header).members)
+    return dict(parse_header(split(token)[0]).members)

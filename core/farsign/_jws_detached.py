@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Final
 
 from ._encodings import b64url_encode
-from ._jws_compact import Verified, octets, split
+from ._jws_compact import Verified, split
 from ._jws_header import Header, parse_header
 from ._jws_unproven import Unproven, aprove, prove
 from ._token_errors import DecodeError
@@ -70,24 +70,23 @@ async def averify_unencoded(
 
 
 def _read_detached(token: str | bytes, payload: bytes) -> Unproven:
-    parts = split(octets(token))
-    refuse_payload(parts.payload)
-    header = encoded(parse_header(parts.header))
-    content = payload_bytes(payload)
-    return Unproven(header, b"%b.%b" % (parts.header, b64url_encode(content).encode()), parts.signature, content, encoded=False)
+    segment, held, signature, _ = split(token)
+    refuse_payload(held)
+    header, content = encoded(parse_header(segment)), payload_bytes(payload)
+    return Unproven(header, b"%b.%b" % (segment, b64url_encode(content).encode()), signature, content, encoded=False)
 
 
 def _read_unencoded(token: str | bytes, payload: bytes | None) -> Unproven:
-    parts = split(octets(token))
+    segment, held, signature, _ = split(token)
     if payload is None:
-        content = parts.payload
+        content = held
         if not _READABLE.fullmatch(content):
             raise DecodeError("a payload in the token is printable ASCII without dots (RFC 7797 5.2)")
     else:
-        refuse_payload(parts.payload)
+        refuse_payload(held)
         content = payload_bytes(payload)
-    header = unencoded(parse_header(parts.header))
-    return Unproven(header, b"%b.%b" % (parts.header, content), parts.signature, content, encoded=False)
+    header = unencoded(parse_header(segment))
+    return Unproven(header, b"%b.%b" % (segment, content), signature, content, encoded=False)
 
 
 def refuse_payload(segment: object) -> None:

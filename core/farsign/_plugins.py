@@ -88,6 +88,13 @@ class Backend:
             raise self._broken(f"returned from farsign_uri what is no KeyURI of its scheme ({type(found).__name__})")
         return found.replace(dialect=uri.dialect, checked=True)
 
+    def replicas(self, uri: KeyURI) -> list[KeyURI]:
+        """The places that a canonical URI stands for, preferred first; mostly itself alone."""
+        found = self._guarded("failed in farsign_replicas", lambda: self._hook.farsign_replicas(uri=uri)) or [uri]
+        if not all(isinstance(each, KeyURI) and each.scheme == self.scheme for each in found):
+            raise self._broken("returned from farsign_replicas what are no KeyURIs of its scheme")
+        return list(found)
+
     def open(self, uri: KeyURI, allow_hosts: Sequence[str] = ()) -> RemoteSigner:
         """A driver; imports the SDK. Raises BackendNotInstalled, HostRefused or another ConfigurationError."""
         found = self._guarded("failed in farsign_open", lambda: self._hook.farsign_open(uri=uri, allow_hosts=tuple(allow_hosts)))

@@ -18,7 +18,6 @@ from ._versions import State
 from ._workers import Workers, wait_for
 from .errors import FarsignError, KeyNotPublished, ProviderError, SignerClosed
 
-FETCH: Final = 10.0  # seconds that a look-up may take; whoever waits for it waits by its own deadline
 AGAIN: Final = 30.0  # seconds until a look-up that failed in the background is tried again
 AGAIN_GONE: Final = 5.0  # the same, while the current version is gone
 
@@ -140,10 +139,10 @@ class Resolver:
         legs = sorted(self._calls.legs, key=lambda leg: leg.endpoint.open)
         for leg in legs[:-1]:
             try:
-                return self._ask_at(leg, self._calls.operation(FETCH / len(legs)))
+                return self._ask_at(leg, self._calls.operation(self._policy.timeout / len(legs)))
             except ELSEWHERE as error:
                 _events.logger.warning("%s: no look-up at %s (%s)", leg.name, leg.endpoint.name, error.code)
-        return self._ask_at(legs[-1], self._calls.operation(FETCH / len(legs)))
+        return self._ask_at(legs[-1], self._calls.operation(self._policy.timeout / len(legs)))
 
     def _ask_at(self, leg: Leg, operation: Operation) -> None:
         listing = self._calls.listing(leg, operation)

@@ -237,11 +237,14 @@ def open_signer(
     allow_hosts: hosts, "host" or "host:port", that credentials may go to beside the provider's own.
     Raises InvalidKeyURI, BackendNotInstalled, HostRefused or another ConfigurationError.
     """
-    parsed, *others = [_parsed(each) for each in (uri, *failover)]
+    from ._plugins import parse_uri
+
+    parsed, *others = [parse_uri(each) for each in (uri, *failover)]
     allowed = tuple(allow_hosts)
+    first, *replicas = [opener for each in (parsed, *others) for opener in _openers(each, allowed)]
     signer = Signer(
-        _opener(parsed, allowed),
-        failover=[_opener(other, allowed) for other in others],
+        first,
+        failover=replicas,
         policy=policy,
         alg=parsed.alg,
         kid=parsed.kid,
@@ -253,17 +256,12 @@ def open_signer(
     return signer
 
 
-def _parsed(uri: str | KeyURI) -> KeyURI:
-    from ._plugins import parse_uri
-
-    return parse_uri(uri)  # a KeyURI made by hand has not been checked by its owner
-
-
-def _opener(uri: KeyURI, allowed: tuple[str, ...]) -> Opener:
+def _openers(uri: KeyURI, allowed: tuple[str, ...]) -> list[Opener]:
+    """One for each place that the URI stands for."""
     from ._plugins import backend
 
     plugin = backend(uri.scheme)
-    return lambda: plugin.open(uri, allowed)
+    return [partial(plugin.open, place, allowed) for place in plugin.replicas(uri)]
 
 
 def _open_again(uri: str, failover: Sequence[str], policy: Policy | None, allow_hosts: Sequence[str]) -> Signer:

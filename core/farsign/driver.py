@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from ._hosts import check_host as check_host
     from ._hosts import is_loopback as is_loopback
     from ._hosts import split_endpoint as split_endpoint
+    from ._shared import Credential as Credential
     from ._shared import ExpiringCredential as ExpiringCredential
+    from ._shared import Shared as Shared
     from ._shared import shared_client as shared_client
     from ._spki import spki_from_jwk as spki_from_jwk
     from ._spki import spki_from_pem as spki_from_pem
@@ -131,6 +133,8 @@ _LAZY = {
     "spki_from_raw": "_spki",
     "shared_client": "_shared",
     "ExpiringCredential": "_shared",
+    "Credential": "_shared",
+    "Shared": "_shared",
     "hookimpl": "_hooks",
     "KeyURI": "_uri",
     "check_host": "_hosts",

@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from . import _claims
-from ._claims import Moment, Seconds
-from ._jws_compact import aopen_compact, check_expected, names, open_compact, split
+from ._claims import Moment, Seconds, check_claims, check_policy, parse_claims, prepare_claims
+from ._jws_compact import aopen_compact, check_expected, names, open_compact
 from ._jws_header import Header
 from ._jws_sign import Source, arun, compact, prepare_encoded, run
 from ._token_errors import (
@@ -77,7 +76,7 @@ def encode(
 
     Raises ProviderError (503) if the provider does not sign, ConfigurationError if the call is wrong.
     """
-    prepare = prepare_encoded(_claims.prepare_claims(claims, expires_in, now), headers, _one_typ(headers, typ))
+    prepare = prepare_encoded(prepare_claims(claims, expires_in, now), headers, _one_typ(headers, typ))
     return compact(run(source, prepare, timeout))
 
 
@@ -92,7 +91,7 @@ async def aencode(
     timeout: float | None = None,
 ) -> str:
     """As ``encode``."""
-    prepare = prepare_encoded(_claims.prepare_claims(claims, expires_in, now), headers, _one_typ(headers, typ))
+    prepare = prepare_encoded(prepare_claims(claims, expires_in, now), headers, _one_typ(headers, typ))
     return compact(await arun(source, prepare, timeout))
 
 
@@ -125,7 +124,7 @@ def decode(
     audience, issuer: one text, or several of which one has to match. A token with an aud is refused if no audience is expected.
     typ: the header's type has to be this (or one of these); by default it is JWT or missing (RULES 26).
     leeway: seconds or timedelta, for exp, nbf, iat and max_age. max_lifetime: the most that exp may lie after iat. max_age: the most that
-    iat may lie in the past. options: {"require": [...]} and PyJWT's strict_aud. now: for tests, seconds since the epoch or a datetime.
+    iat may lie in the past. options: {"require": [...]}. now: for tests, seconds since the epoch or a datetime.
 
     Two options accept more, at a risk. lenient_padding: ``=`` behind segments, as AWS load balancers write; one token then has several
     spellings, so never look tokens up by their text. any_audience: aud is not compared; a token that was made for another
@@ -133,10 +132,14 @@ def decode(
 
     Raises InvalidToken (401; each class is also PyJWT's of that name); ConfigurationError where the call itself is wrong.
     """
-    found, payload = open_compact(split(token, lenient_padding), keys)
-    _check_header(found.header, algorithms, typ)
-    claims = _claims.parse_claims(payload)
-    _check_claims(claims, audience, issuer, subject, leeway, max_lifetime, max_age, options, now, any_audience)
+    required = _required(options) if options else ()
+    found, payload = open_compact(token, keys, lenient_padding)
+    if algorithms is not None or typ is not None or not found.header.plain_jwt:
+        _check_header(found.header, algorithms, typ)
+    claims = parse_claims(payload)
+    if required or max_lifetime is not None or max_age is not None:
+        check_policy(claims, required, leeway, now, max_lifetime, max_age)
+    check_claims(claims, audience, issuer, subject, leeway, now, any_audience)
     return claims
 
 
@@ -158,70 +161,42 @@ async def adecode(
     any_audience: bool = False,
 ) -> dict[str, Any]:
     """As ``decode``; awaits a RemoteKeySet that has to look an unknown key up."""
-    found, payload = await aopen_compact(split(token, lenient_padding), keys)
-    _check_header(found.header, algorithms, typ)
-    claims = _claims.parse_claims(payload)
-    _check_claims(claims, audience, issuer, subject, leeway, max_lifetime, max_age, options, now, any_audience)
+    required = _required(options) if options else ()
+    found, payload = await aopen_compact(token, keys, lenient_padding)
+    if algorithms is not None or typ is not None or not found.header.plain_jwt:
+        _check_header(found.header, algorithms, typ)
+    claims = parse_claims(payload)
+    if required or max_lifetime is not None or max_age is not None:
+        check_policy(claims, required, leeway, now, max_lifetime, max_age)
+    check_claims(claims, audience, issuer, subject, leeway, now, any_audience)
     return claims
 
 
 def _check_header(header: Header, algorithms: Collection[str] | None, typ: str | Collection[str] | None) -> None:
-    if typ is None and not header.plain_jwt:
-        if header.typ not in (None, "jwt"):
-            raise InvalidTypeError("the token is of a type (typ) that was not expected", next_step="name the type that you accept: typ='at+jwt'")
-    if not header.plain_jwt:
-        if header.b64 is not None:
-            raise DecodeError("a JWT has no b64 in its header (RFC 7797 7)")
-        if header.cty is not None and header.cty.endswith("jwt"):
-            raise DecodeError("a token inside a token (cty JWT)", next_step="jws.verify gives the inner one, to be verified by itself")
-    if algorithms is not None or typ is not None:
-        check_expected(header, algorithms, typ)
-
-
-def _check_claims(
-    claims: dict[str, Any],
-    audience: str | Collection[str] | None,
-    issuer: str | Collection[str] | None,
-    subject: str | None,
-    leeway: Seconds,
-    max_lifetime: Seconds | None,
-    max_age: Seconds | None,
-    options: Mapping[str, Any] | None,
-    now: Moment | None,
-    any_audience: bool,
-) -> None:
-    moment, margin = _claims.moment(now), _claims.seconds(leeway, "leeway")
-    if options:
-        _check_options(claims, audience, options)
-    _claims.check_times(claims, moment, margin)
-    if max_lifetime is not None or max_age is not None:
-        _claims.check_age(claims, moment, margin, max_lifetime, max_age)
-    _claims.check_issuer(claims, issuer)
-    if not any_audience:
-        _claims.check_audience(claims, audience)
-    elif audience is not None:
-        raise ConfigurationError("audience= and any_audience=True contradict each other")
-    _claims.check_subject(claims, subject)
-    _claims.check_jti(claims)
+    if header.b64 is not None:
+        raise DecodeError("a JWT has no b64 in its header (RFC 7797 7)")
+    if header.cty is not None and header.cty.endswith("jwt"):
+        raise DecodeError("a token inside a token (cty JWT)", next_step="jws.verify gives the inner one, to be verified by itself")
+    if typ is None and header.typ not in (None, "jwt"):
+        raise InvalidTypeError("the token is of a type (typ) that was not expected", next_step="name the type that you accept: typ='at+jwt'")
+    check_expected(header, algorithms, typ)
 
 
 _PYJWT_CHECKS: Final = frozenset(f"verify_{name}" for name in ("signature", "exp", "nbf", "iat", "iss", "aud", "sub", "jti"))
 _INSTEAD: Final = {
-    "verify_signature": "jws.unverified_header(token) shows what a token claims to be; its payload is not read before its signature",
+    "verify_signature": "jws.unverified_header(token) shows what a token says of itself; claims are not read before the signature",
     "verify_aud": "any_audience=True, if another layer compares aud",
     "verify_exp": "leeway= or now= accept an older token, knowingly",
 }
 
 
-def _check_options(claims: dict[str, Any], audience: object, options: Mapping[str, Any]) -> None:
+def _required(options: Mapping[str, Any]) -> Collection[str]:
     """RULES 29: options narrow. PyJWT's that would switch a check off get an error that names what there is instead."""
+    if not isinstance(options, Mapping):
+        raise ConfigurationError(f"options is a mapping, not {type(options).__name__}")
     for name, value in options.items():
-        if name == "require":
-            _claims.check_required(claims, names(value, "options['require']"))
-        elif name == "strict_aud" and isinstance(value, bool):
-            if value:
-                _claims.check_one_audience(claims, audience)
-        elif name not in _PYJWT_CHECKS:
-            raise ConfigurationError("an unknown option", next_step="options={'require': [...]}")
-        elif value is not True:
-            raise ConfigurationError(f"there is no option to skip a check ({name})", next_step=_INSTEAD.get(name, "leave the option out"))
+        if name not in _PYJWT_CHECKS and name != "require":
+            raise ConfigurationError("an unknown option", next_step="there is one: options={'require': ['exp', 'sub']}")
+        if name != "require" and value is not True:
+            raise ConfigurationError(f"no check can be switched off ({name})", next_step=_INSTEAD.get(name, "leave the option out"))
+    return names(options.get("require", ()), "options['require']")

@@ -36,6 +36,11 @@ What an emulator's author writes: a subclass of ``HttpEmulator`` (or of ``Emulat
 
         def answer_error(self, error: InjectedError) -> Reply: ...         # error.name: a code of farsign.errors, or a wire name
 
+The codes throttled, unavailable, denied, not-found, disabled and credentials-expired have to be answered in the provider's words, with
+error.retry_after in its header; others as far as the provider has such a situation. ``alias`` is AWS's alias, and elsewhere the key's own
+name. ``call.has("wrong_key_id")``: the reply has to name another version (``call.named``). A lie or a fault that HTTP has and another
+transport has not (BROKEN_REPLIES) becomes what comes nearest. With that, a backend's conformance test is data (EmulatorConformance).
+
 ``self.keys`` is a ``KeyStore`` (``create``, ``add_version``, ``get``, ``sign``; ``Version`` has .state, .attributes, .spki), whose lock
 guards it; ``verify`` is the counterpart of its ``sign``. ``self._set_state(key, state)`` is what disable, enable and delete call: override
 it where a state is more than that. ``seed=`` makes faults repeatable; ``host=``, ``port=`` say where to listen.

@@ -28,7 +28,6 @@ class SigningTests(Harness):
             "algorithm": sorted(self.algorithms),
             "ecdsa": sorted(name for name in self.algorithms if name.startswith("ES")),
             "where": ["r", "s"],
-            "size": SIZES,
             "code": sorted(self.situations),
             "passing": sorted(self.situations & TRANSIENT),
         }
@@ -60,18 +59,19 @@ class SigningTests(Harness):
         assert (header["alg"], header["kid"], key.jwk()["alg"]) == (algorithm, key.kid, algorithm)
         verify(key.public_key(), algorithm, b64url_decode(signature), signed.encode())
 
-    def test_sizes_of_messages(self, algorithm: str, size: int) -> None:
-        key, data = self.new_signer(algorithm).key(), bytes(size)
-        before = self.counted()("sign")
-        if size > self.limits.get(algorithm, size):
-            with pytest.raises(MessageTooLong):
-                key.sign(data)
-            assert self.counted()("sign") == before, "refused before any call"
-        elif size == 0 and algorithm in self.refuses_empty:
-            with pytest.raises(FarsignError):
-                key.sign(data)
-        else:
-            self.signs(key, data)
+    def test_sizes_of_messages(self, algorithm: str) -> None:
+        key = self.new_signer(algorithm).key()
+        for size in SIZES:
+            before = self.counted()("sign")
+            if size > self.limits.get(algorithm, size):
+                with pytest.raises(MessageTooLong):
+                    key.sign(bytes(size))
+                assert self.counted()("sign") == before, "refused before any call"
+            elif size == 0 and algorithm in self.refuses_empty:
+                with pytest.raises(FarsignError):
+                    key.sign(b"")
+            else:
+                self.signs(key, bytes(size))
 
     def test_leading_zeros_are_kept(self, ecdsa: str, where: str) -> None:
         key, place = self.new_signer(ecdsa).key(), 0 if where == "r" else (lookup(ecdsa).size or 0) // 2

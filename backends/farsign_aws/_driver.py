@@ -1,0 +1,108 @@
+"""One KMS key, raw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+from farsign.driver import CredentialRefresher, Failure, Form, KeyDescription, KeyURI, RemoteSigner, SignReply, SignRequest
+from farsign.errors import IntegrityFailure, KeyMisuse
+
+from . import _errors
+from ._client import client_for
+from ._transport import deadline
+from ._uri import place
+
+RAW: Final = 4096  # bytes of a message, at most
+_DIGEST: Final[Mapping[Form, int | None]] = MappingProxyType({"digest": None})
+_MESSAGE: Final[Mapping[Form, int | None]] = MappingProxyType({"message": RAW})
+_EITHER: Final[Mapping[Form, int | None]] = MappingProxyType({"message": RAW, "mu": 64})
+_TYPES: Final = MappingProxyType({"digest": "DIGEST", "message": "RAW", "mu": "EXTERNAL_MU"})
+
+# KeySpec -> JOSE name, where the key has one algorithm; RSA keys have those that SigningAlgorithms lists
+_SPECS: Final = MappingProxyType(
+    {
+        "ECC_NIST_P256": ("ES256", "ECDSA_SHA_256", _DIGEST),
+        "ECC_NIST_P384": ("ES384", "ECDSA_SHA_384", _DIGEST),
+        "ECC_NIST_P521": ("ES512", "ECDSA_SHA_512", _DIGEST),
+        "ECC_SECG_P256K1": ("ES256K", "ECDSA_SHA_256", _DIGEST),
+        "ECC_NIST_EDWARDS25519": ("Ed25519", "ED25519_SHA_512", _MESSAGE),  # the PH variant is another scheme, and hashes twice
+        "ML_DSA_44": ("ML-DSA-44", "ML_DSA_SHAKE_256", _EITHER),
+        "ML_DSA_65": ("ML-DSA-65", "ML_DSA_SHAKE_256", _EITHER),
+        "ML_DSA_87": ("ML-DSA-87", "ML_DSA_SHAKE_256", _EITHER),
+    }
+)
+_RSA: Final = MappingProxyType(
+    {
+        "RS256": "RSASSA_PKCS1_V1_5_SHA_256",
+        "RS384": "RSASSA_PKCS1_V1_5_SHA_384",
+        "RS512": "RSASSA_PKCS1_V1_5_SHA_512",
+        "PS256": "RSASSA_PSS_SHA_256",
+        "PS384": "RSASSA_PSS_SHA_384",
+        "PS512": "RSASSA_PSS_SHA_512",
+    }
+)
+_WIRE: Final = MappingProxyType({**_RSA, **{name: wire for name, wire, _ in _SPECS.values()}})
+
+
+class AwsKey(RemoteSigner, CredentialRefresher):
+    """``session``: a boto3 session instead of the process's own settings."""
+
+    def __init__(self, uri: KeyURI, *, session: Any = None, grant_tokens: Sequence[str] = (), allow_hosts: Sequence[str] = ()) -> None:
+        self._uri, self._place = uri, place(uri)
+        self._shared = client_for(uri, session, allow_hosts)
+        self._grants = {"GrantTokens": list(grant_tokens)} if grant_tokens else {}
+        self.endpoint = f"awskms {self._shared.client.region}"
+        if self._place.endpoint:
+            self.endpoint += f" at {self._place.endpoint}"
+        self.total_timeout = self._shared.client.transport is not None
+
+    def describe(self, version: str | None = None, *, timeout: float) -> KeyDescription:
+        """GetPublicKey; by alias, its reply names the key."""
+        with deadline(timeout):
+            reply = self._shared.client.kms.get_public_key(KeyId=version or self._place.key, **self._grants)
+        spec, usage, arn, spki = (_text(reply, "KeySpec"), _text(reply, "KeyUsage"), _text(reply, "KeyId"), reply.get("PublicKey"))
+        if not isinstance(spki, bytes) or not arn:
+            raise IntegrityFailure("AWS KMS sent a GetPublicKey reply without a key", reason="garbled reply")
+        if usage != "SIGN_VERIFY":
+            raise KeyMisuse(f"{arn} is a key for {usage}, not for SIGN_VERIFY", reason="KeyUsage")
+        return KeyDescription(arn, spki, _inputs(spec, reply), pinned=self._place.pinned, protection="hsm")
+
+    def sign(self, request: SignRequest, *, timeout: float) -> SignReply:
+        with deadline(timeout):
+            reply = self._shared.client.kms.sign(
+                KeyId=request.version,
+                Message=bytes(request.data),
+                MessageType=_TYPES[request.form],
+                SigningAlgorithm=_WIRE[request.algorithm],
+                **self._grants,
+            )
+        signature = reply.get("Signature")
+        if not isinstance(signature, bytes):
+            raise IntegrityFailure("AWS KMS sent a Sign reply without a signature", reason="garbled reply")
+        return SignReply(signature, _text(reply, "KeyId") or None)
+
+    def refresh_credentials(self, *, timeout: float) -> None:
+        """A new session reads the credentials again, from wherever they come."""
+        self._shared.renew()
+
+    def classify(self, error: Exception) -> Failure | None:
+        return _errors.classify(error, repr(str(self._uri)))
+
+    def close(self) -> None:
+        self._shared.release()
+
+
+def _inputs(spec: str, reply: Any) -> dict[str, Mapping[Form, int | None]]:
+    if known := _SPECS.get(spec):
+        return {known[0]: known[2]}
+    offered = reply.get("SigningAlgorithms") or ()
+    if spec.startswith("RSA_"):
+        return {name: _DIGEST for name, wire in _RSA.items() if wire in offered}
+    raise KeyMisuse(f"AWS KMS keys of spec {spec} sign nothing that farsign knows", reason="KeySpec")
+
+
+def _text(reply: Any, member: str) -> str:
+    value = reply.get(member)
+    return value if isinstance(value, str) else ""

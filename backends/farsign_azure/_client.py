@@ -1,0 +1,208 @@
+"""Connections to one vault: where they go, with which credential, and no further than that vault.
+
+The SDK takes URLs from replies (redirects, next pages) and audiences and tenants from challenges. Here each is held to what was
+configured: requests leave for one origin only, tokens are asked for one audience, and the tenant is the credential's own or ``tenant=``.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from azure.core.credentials import AccessToken
+from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.keyvault.keys import KeyClient
+
+from farsign.driver import Credential, ExpiringCredential, KeyURI, Shared, check_host, is_loopback, shared_client, split_endpoint
+from farsign.errors import ConfigurationError, HostRefused, IntegrityFailure
+
+from ._transport import Transport
+from ._uri import AUTHORITIES, EMULATOR_TOKEN, SUFFIXES, cloud_of, domain_of
+
+TOKEN_TIMEOUT: Final = 10.0  # seconds (RULES 21); whoever waits is watched from outside
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What makes two connections the same: keys with equal settings share a client."""
+
+    vault: str  # https://HOST[:PORT]
+    audience: str  # what tokens must be for; empty for a host of the user's own: then what its first challenge says
+    authority: str = ""
+    endpoint: str = ""
+    ca_cert: str = ""
+    api_version: str = ""
+    tenant: str = ""
+    client_id: str = ""
+    emulator: bool = False
+    credential: Any = None
+    transport: Any = None
+
+    def __hash__(self) -> int:  # credential and transport are any objects; equal ones are identical
+        return hash((self.vault, self.endpoint, self.tenant, self.client_id, id(self.credential), id(self.transport)))
+
+    @property
+    def client_options(self) -> dict[str, Any]:
+        """For KeyClient, sync and async."""
+        return {
+            "retry_total": 0,  # the Signer retries
+            "permit_redirects": False,
+            "verify_challenge_resource": True,
+            "per_retry_policies": [OneOrigin(self.vault)],
+            **({"api_version": self.api_version} if self.api_version else {}),
+        }
+
+
+def settings(uri: KeyURI, allow_hosts: tuple[str, ...], credential: Any, transport: Any) -> Settings:
+    """Of a canonical URI. Raises HostRefused if credentials would go where they must not (RULES 9, 10)."""
+    scheme, host, port = split_endpoint(uri.get("endpoint") or f"https://{uri.authority}")
+    check_host(host, port, scheme=scheme, suffixes=SUFFIXES, allow=allow_hosts)
+    emulator, ambient = uri.get("auth") == "emulator", credential is None and uri.get("auth") is None
+    if ambient and is_loopback(host):
+        raise HostRefused(
+            f"Azure credentials of this process would go to {host}",
+            next_step="append auth=emulator, or give that host a credential of its own: farsign_azure.open_signer(uri, credential=...)",
+        )
+    if emulator and credential is not None:
+        raise ConfigurationError("auth=emulator and a credential were given", next_step="leave one of them out")
+    if transport is not None and (uri.get("endpoint") or uri.get("ca_cert")):
+        raise ConfigurationError(
+            "a transport and endpoint= or ca_cert= were given", next_step="leave endpoint= and ca_cert= to the transport"
+        )
+    domain = domain_of(uri.host)
+    return Settings(
+        vault=f"https://{uri.authority}",
+        audience=f"https://{domain}/.default" if domain else "",
+        authority=_authority(uri, allow_hosts) if ambient else "",
+        endpoint=(uri.get("endpoint") or "").rstrip("/"),
+        ca_cert=uri.get("ca_cert") or "",
+        api_version=uri.get("api_version") or "",
+        tenant=uri.get("tenant") or (os.environ.get("AZURE_TENANT_ID", "") if ambient else ""),
+        client_id=uri.get("client_id") or "",
+        emulator=emulator,
+        credential=credential,
+        transport=transport,
+    )
+
+
+def _authority(uri: KeyURI, allow_hosts: tuple[str, ...]) -> str:
+    """Where client secrets go to be exchanged for tokens."""
+    named = os.environ.get("AZURE_AUTHORITY_HOST") or cloud_of(uri).authority
+    scheme, host, port = split_endpoint(named if "://" in named else f"https://{named}")
+    if is_loopback(host):
+        raise HostRefused(f"AZURE_AUTHORITY_HOST would send Azure credentials of this process to {host}", next_step="unset it")
+    check_host(host, port, scheme=scheme, suffixes=AUTHORITIES, allow=allow_hosts)
+    return f"{scheme}://{host}:{port}" if port else f"{scheme}://{host}"
+
+
+class OneOrigin(SansIOHTTPPolicy[Any, Any]):
+    """Refuses every request whose URL is not the vault's, before a credential is added to it."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__()
+        self._origin = origin
+
+    def on_request(self, request: Any) -> None:
+        url = urlsplit(request.http_request.url)
+        if f"{url.scheme}://{url.netloc.lower().removesuffix(':443')}" != self._origin:  # next pages spell the default port out
+            raise HostRefused(
+                f"{self._origin} sent us to another host; nothing was sent there", next_step="suspect a proxy or a wrong host"
+            )
+
+
+class Tokens:
+    """What the SDK sees. One fetch at a time, renewed ahead, whoever asks: the sync client and those of event loops share it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._inner, self._tenant, self._audience = _credential(settings), settings.tenant, settings.audience
+        self._token = ExpiringCredential(self._fetch)
+
+    def get_token(self, *scopes: str, claims: str | None = None, **_: Any) -> AccessToken:
+        """tenant_id, which the SDK takes from the challenge, is among what is ignored (RULES 11)."""
+        self._audience = self._audience or scopes[0]
+        if scopes != (self._audience,):
+            raise IntegrityFailure("the vault's challenge asks for a token of another audience; none was sent")
+        if claims:  # a new token with what the vault asks for, whatever is cached
+            return self._ask(claims=claims)
+        return self._token.get(TOKEN_TIMEOUT)
+
+    def refresh(self, timeout: float) -> None:
+        if self._audience:
+            self._token.refresh(timeout)
+
+    def _fetch(self, timeout: float) -> Credential[AccessToken]:
+        """azure-identity takes no timeout; who waits for this has one."""
+        token = self._ask()
+        return Credential(token, time.monotonic() + token.expires_on - time.time())
+
+    def _ask(self, **options: Any) -> AccessToken:
+        if self._tenant:
+            options["tenant_id"] = self._tenant
+        if hasattr(self._inner, "get_token"):
+            token: AccessToken = self._inner.get_token(self._audience, enable_cae=True, **options)
+            return token
+        info = self._inner.get_token_info(self._audience, options={"enable_cae": True, **options})
+        return AccessToken(info.token, info.expires_on)
+
+
+class AsyncTokens:
+    """The same for an event loop, without holding it."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        import asyncio
+
+        future: Future[AccessToken] = Future()
+
+        def ask() -> None:
+            try:
+                future.set_result(self._tokens.get_token(*scopes, **options))
+            except BaseException as error:
+                future.set_exception(error)
+
+        threading.Thread(target=ask, name="farsign-token", daemon=True).start()  # an executor's thread would hold the exit
+        return await asyncio.wrap_future(future)
+
+
+class EmulatorCredential:
+    def get_token(self, *_: str, **__: Any) -> AccessToken:
+        return AccessToken(EMULATOR_TOKEN, 1 << 40)
+
+
+def _credential(settings: Settings) -> Any:
+    if settings.emulator:
+        return EmulatorCredential()
+    if settings.credential is not None:
+        return settings.credential
+    from azure.identity import DefaultAzureCredential
+
+    client = {"managed_identity_client_id": settings.client_id, "workload_identity_client_id": settings.client_id}
+    return DefaultAzureCredential(
+        authority=settings.authority,
+        additionally_allowed_tenants=[settings.tenant] if settings.tenant else [],
+        **(client if settings.client_id else {}),
+    )
+
+
+class Vault:
+    """The sync client, and the credential for all clients."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.tokens = Tokens(settings)
+        transport = settings.transport or Transport(settings.endpoint, settings.ca_cert)
+        self.client = KeyClient(settings.vault, self.tokens, transport=transport, **settings.client_options)
+
+    def close(self) -> None:
+        self.client.close()
+
+
+def connect(settings: Settings) -> Shared[Vault]:
+    """The client that all keys with these settings share in this process."""
+    return shared_client(settings, lambda: Vault(settings), Vault.close)

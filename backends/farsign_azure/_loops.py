@@ -1,0 +1,59 @@
+"""The async client: one per event loop and settings, for all keys there. It ends with its last user, or with its loop."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop, get_running_loop
+from collections.abc import AsyncGenerator, MutableMapping
+from weakref import WeakKeyDictionary
+
+from azure.keyvault.keys.aio import KeyClient
+
+from ._client import AsyncTokens, Settings, connect
+from ._transport import async_transport
+
+_clients: MutableMapping[AbstractEventLoop, dict[Settings, AsyncVault]] = WeakKeyDictionary()
+
+
+class AsyncVault:
+    def __init__(self, settings: Settings) -> None:
+        self.loop = get_running_loop()
+        self.users = 0
+        self._settings = settings
+        self._shared = connect(settings)  # for its tokens
+        self.client = KeyClient(
+            settings.vault,
+            AsyncTokens(self._shared.client.tokens),  # type: ignore[arg-type]  # it is asked for tokens, never closed
+            transport=async_transport(settings.endpoint, settings.ca_cert),
+            **settings.client_options,
+        )
+        self._life = self._until_the_end()
+
+    async def _until_the_end(self) -> AsyncGenerator[None, None]:
+        """A loop that shuts down ends its async generators (PEP 525): so no session outlives it."""
+        try:
+            yield
+        finally:
+            _clients.get(self.loop, {}).pop(self._settings, None)
+            self._shared.release()
+            await self.client.close()
+
+    async def start(self) -> None:
+        await anext(self._life)
+
+    async def release(self) -> None:
+        self.users -= 1
+        if not self.users:
+            await self._life.aclose()
+
+
+async def connect_here(settings: Settings) -> AsyncVault:
+    """The running loop's client, counted."""
+    clients = _clients.setdefault(get_running_loop(), {})
+    vault = clients.get(settings)
+    if vault is None:
+        vault = clients[settings] = AsyncVault(settings)
+        vault.users += 1
+        await vault.start()
+    else:
+        vault.users += 1
+    return vault
