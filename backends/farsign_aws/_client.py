@@ -59,7 +59,7 @@ def client_for(uri: KeyURI, session: Any, allow_hosts: Sequence[str]) -> Shared[
 
 def _make(uri: KeyURI, where: Place, given: Any, allow_hosts: Sequence[str]) -> Client:
     emulated = uri.get("auth") == EMULATOR
-    session = given or boto3.Session(botocore_session=_botocore(uri))
+    session: Any = given or boto3.Session(botocore_session=_botocore(uri))
     region = where.region or session.region_name
     if not region:
         raise ConfigurationError(f"{str(uri)!r} does not say its region", next_step="append ?region=..., or set AWS_REGION")
@@ -104,7 +104,7 @@ def _check(url: str, own_credentials: bool, allow_hosts: Sequence[str]) -> None:
         )
 
 
-class _Role(CredentialProvider):
+class _Role(CredentialProvider):  # type: ignore[misc]  # botocore has no types
     """The first provider of the chain: an assumed role, renewed by botocore ahead of its end, once for all threads."""
 
     METHOD = CANONICAL_NAME = "farsign-role"
@@ -132,7 +132,7 @@ def _assume(session: Any, role: str, uri: KeyURI, region: str, endpoint: str | N
     base._credentials = None  # what was resolved before is not the role
 
 
-class _Fixed(CredentialProvider):
+class _Fixed(CredentialProvider):  # type: ignore[misc]  # botocore has no types
     METHOD = CANONICAL_NAME = "farsign-fixed"
 
     def __init__(self, keys: dict[str, str]) -> None:
@@ -153,6 +153,6 @@ def _watched(kms: Any, session: Any) -> Transport | None:
     if get_environ_proxies(url) or kms.meta.config.proxies:
         return None
     verify = session._session.get_config_variable("ca_bundle")
-    transport = Transport(url, verify or get_cert_path(True), CONNECTIONS)
+    transport = Transport(url, str(verify or get_cert_path(True)), CONNECTIONS)
     kms.meta.events.register("before-send.kms", transport.send)
     return transport

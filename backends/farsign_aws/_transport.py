@@ -110,23 +110,20 @@ class _Watched:
     """Mixed into urllib3's connections: registers with the call, and distrusts what was idle for long."""
 
     _used = 0.0
-    sock: Any
-    host: str
-    port: Any
 
-    def connect(self) -> None:
+    def connect(self: Any) -> None:
         watch: Watch | None = getattr(_current, "watch", None)
         if watch is not None:
             watch.reused = False
             _look_up(self.host, self.port, watch.remaining())
         super().connect()  # type: ignore[misc]  # urllib3's, which follows in the method resolution order
 
-    def request(self, *arguments: Any, **options: Any) -> None:
+    def request(self: Any, *arguments: Any, **options: Any) -> None:
         watch: Watch | None = getattr(_current, "watch", None)
         if watch is not None:
             watch.connection, watch.reused = self, self.sock is not None
             if self.sock is not None and (watch.fresh or time.monotonic() > self._used + IDLE):
-                self.close()  # type: ignore[attr-defined]  # urllib3's
+                self.close()
         self._used = time.monotonic()
         super().request(*arguments, **options)  # type: ignore[misc]  # urllib3's
 
@@ -137,6 +134,14 @@ class _Http(_Watched, HTTPConnection):
 
 class _Https(_Watched, HTTPSConnection):
     pass
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls: Any = _Http
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls: Any = _Https
 
 
 def _look_up(host: str, port: Any, seconds: float) -> None:
@@ -167,14 +172,11 @@ class Transport:
     def __init__(self, url: str, ca: str, connections: int) -> None:
         parts = parse_url(url)
         options: dict[str, Any] = {"maxsize": connections, "block": False, "retries": False}
+        host = parts.host or ""
         if parts.scheme == "https":
-            self._pool: HTTPConnectionPool = HTTPSConnectionPool(
-                parts.host or "", parts.port, ca_certs=ca, cert_reqs="REQUIRED", **options
-            )
-            self._pool.ConnectionCls = _Https
+            self._pool: HTTPConnectionPool = _HttpsPool(host, parts.port, ca_certs=ca, cert_reqs="REQUIRED", **options)
         else:
-            self._pool = HTTPConnectionPool(parts.host or "", parts.port, **options)
-            self._pool.ConnectionCls = _Http
+            self._pool = _HttpPool(host, parts.port, **options)
 
     def close(self) -> None:
         self._pool.close()

@@ -77,14 +77,15 @@ def _in_region(uri: KeyURI, region: str, old: str) -> KeyURI:
 
 
 def _rewritten(uri: KeyURI) -> KeyURI:
-    if uri.authority is None:
+    authority = uri.authority
+    if authority is None:
         uri = _opaque(uri)
-    elif uri.authority == "alias":  # gocloud: awskms://alias/auth
+    elif authority == "alias":  # gocloud: awskms://alias/auth
         uri = uri.replace(authority="", path=f"alias/{uri.path}")
-    elif uri.authority.startswith("arn:"):  # Tink: aws-kms://arn:aws:kms:...
-        uri = uri.replace(authority="", path=f"{uri.authority}/{uri.path}")
-    elif not uri.path and _UUID.fullmatch(uri.authority):
-        uri = uri.replace(authority="", path=uri.authority)
+    elif authority.startswith("arn:"):  # Tink: aws-kms://arn:aws:kms:...
+        uri = uri.replace(authority="", path=f"{authority}/{uri.path}")
+    elif not uri.path and _UUID.fullmatch(authority):
+        uri = uri.replace(authority="", path=authority)
     if not (_UUID.fullmatch(uri.path) or _ALIAS.fullmatch(uri.path) or _is_arn(uri.path)):
         raise uri.refuse("does not name a KMS key", _EXPECTED)
     return uri

@@ -119,6 +119,8 @@ class Drivers:
             self._loops.clear()
         for handle in handles:
             handle.retire()
+        self._workers.close()
+        self.aside.close()
         return all(handle.closed.wait(timeout) for handle in handles)
 
     async def aclose(self, timeout: float) -> bool:
@@ -129,7 +131,9 @@ class Drivers:
             native = self._loops.pop(asyncio.get_running_loop(), None)
         if native is not None and isinstance(native.driver, AsyncRemoteSigner):
             await native.driver.aclose()
-        closing = Workers(1, "farsign-close").submit(lambda: self.close(timeout))
+        worker = Workers(1, "farsign-close")
+        closing = worker.submit(lambda: self.close(timeout))
+        worker.close()
         return await wait_for(closing, timeout + 1.0) and closing.result()
 
     def call(self, work: Callable[[RemoteSigner, float], T], timeout: float) -> T:

@@ -138,7 +138,7 @@ class Operation:
             raise IntegrityFailure(f"{what}, {self._mismatches} times in a row")
 
     def expired(self) -> DeadlineExceeded:
-        tried = f" after {self.attempts} attempts; the last said: {self.last}" if self.last else ""
+        tried = f"; the last attempt said: {self.last}" if self.last else ""
         error = DeadlineExceeded(f"no answer within {self.deadline - self._started:.3g} s{tried}")
         error.__cause__ = self.last
         return error

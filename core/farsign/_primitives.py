@@ -48,9 +48,15 @@ def digest(algorithm: Algorithm, message: bytes) -> bytes:
     return hashlib.new(algorithm.hash.lower(), message).digest()
 
 
+def raw_bytes(public_key: Any) -> bytes:
+    """The encoding of an Ed25519 (RFC 8032) or ML-DSA (FIPS 204) public key."""
+    raw: bytes = public_key.public_bytes_raw()
+    return raw
+
+
 def mu(public_key: PublicKey, message: bytes) -> bytes:
     """ML-DSA's 64-byte message representative for the empty context (FIPS 204, algorithm 7, line 6)."""
-    tr = hashlib.shake_256(public_key.public_bytes_raw()).digest(64)
+    tr = hashlib.shake_256(raw_bytes(public_key)).digest(64)
     return hashlib.shake_256(tr + b"\x00\x00" + message).digest(64)
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from ._algorithms import COORDINATE
 from ._encodings import b64url_encode
-from ._primitives import JWK_CURVE, PublicKey, mldsa_name
+from ._primitives import JWK_CURVE, PublicKey, mldsa_name, raw_bytes
 from .errors import InvalidKey
 
 # kty -> the members that make the thumbprint, in the lexicographic order that RFC 7638 3 asks for
@@ -34,7 +34,7 @@ def public_jwk(key: PublicKey) -> dict[str, str]:
     name = mldsa_name(key)
     if name is None:
         raise InvalidKey(f"JOSE has no JWK for {type(key).__name__}")
-    return {"kty": "AKP", "alg": name, "pub": b64url_encode(key.public_bytes_raw())}
+    return {"kty": "AKP", "alg": name, "pub": b64url_encode(raw_bytes(key))}
 
 
 def thumbprint(jwk: Mapping[str, Any]) -> str:

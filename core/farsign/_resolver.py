@@ -6,6 +6,7 @@ import copy
 import math
 import random
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Final
 
@@ -16,7 +17,7 @@ from ._legs import Leg
 from ._signing_key import SigningKey
 from ._versions import State
 from ._workers import Workers, wait_for
-from .errors import FarsignError, KeyNotPublished, ProviderError, SignerClosed
+from .errors import DeadlineExceeded, FarsignError, KeyNotPublished, ProviderError, SignerClosed
 
 AGAIN: Final = 30.0  # seconds until a look-up that failed in the background is tried again
 AGAIN_GONE: Final = 5.0  # the same, while the current version is gone
@@ -30,6 +31,7 @@ class Resolver:
         self._policy, self._clock = calls.policy, calls.clock
         self.closed = False
         self.state: State | None = None
+        self._asking: Operation | None = None  # the look-up under way
         self._start_afresh()
         _fork.register(self)
 
@@ -58,8 +60,7 @@ class Resolver:
             return state.current
         while (found := self._served()) is None:
             flight = self.fetch()
-            if not await wait_for(flight, max(0.0, operation.remaining())):
-                raise operation.expired()
+            await wait_for(flight, max(0.0, operation.remaining()))
             self._landed(flight, operation)
         return found
 
@@ -67,9 +68,14 @@ class Resolver:
         try:
             failure = flight.exception(max(0.0, operation.remaining()))
         except TimeoutError:
-            raise operation.expired() from None
+            raise self._too_late(operation) from None
         if failure is not None:
             raise copy.copy(failure)  # each waiter its own: tracebacks grow on the instance that is raised
+
+    def _too_late(self, operation: Operation) -> DeadlineExceeded:
+        """The look-up goes on for others; what it has met so far is the reason."""
+        operation.last = operation.last or (self._asking.last if self._asking else None)
+        return operation.expired()
 
     def _served(self) -> SigningKey | None:
         """What may sign now; looks ahead in the background when it is time. None: ask first."""
@@ -107,6 +113,7 @@ class Resolver:
 
     def close(self) -> None:
         self.closed, self.state = True, None
+        self._fetcher.close()
 
     # -- the look-up ------------------------------------------------------------------------------------------------------
 
@@ -139,10 +146,14 @@ class Resolver:
         legs = sorted(self._calls.legs, key=lambda leg: leg.endpoint.open)
         for leg in legs[:-1]:
             try:
-                return self._ask_at(leg, self._calls.operation(self._policy.timeout / len(legs)))
+                return self._ask_at(leg, self._budget(legs))
             except ELSEWHERE as error:
                 _events.logger.warning("%s: no look-up at %s (%s)", leg.name, leg.endpoint.name, error.code)
-        return self._ask_at(legs[-1], self._calls.operation(self._policy.timeout / len(legs)))
+        return self._ask_at(legs[-1], self._budget(legs))
+
+    def _budget(self, legs: Sequence[Leg]) -> Operation:
+        self._asking = self._calls.operation(self._policy.timeout / len(legs))
+        return self._asking
 
     def _ask_at(self, leg: Leg, operation: Operation) -> None:
         listing = self._calls.listing(leg, operation)

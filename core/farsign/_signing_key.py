@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from cryptography.exceptions import InvalidSignature
@@ -45,6 +44,7 @@ class SigningKey:
         self.thumbprint: str = thumbprint(self._jwk)
         self.kid: str = options.kid or self.thumbprint
         self._inputs = {_algorithms.primitive(name): (name, forms) for name, forms in described.inputs.items()}
+        self._algorithm: str | None = None
         self._checkers: dict[tuple[str, Form], Check] = {}
         self._refuse_contradictions()
 
@@ -58,11 +58,14 @@ class SigningKey:
         if self._options.alg:
             self._input(self._options.alg)
 
-    @cached_property
+    @property
     def algorithm(self) -> str:
         """The JWS algorithm. Raises AlgorithmRequired if the key signs several and the URI chose none."""
-        if self._options.alg:
-            return self._options.alg
+        if self._algorithm is None:
+            self._algorithm = self._options.alg or self._only_choice()
+        return self._algorithm
+
+    def _only_choice(self) -> str:
         choices = self.algorithms
         if len(choices) != 1:
             raise AlgorithmRequired(

@@ -24,6 +24,7 @@ class Workers:
         self._ready = threading.Condition(threading.Lock())
         self._queue: deque[tuple[Future[object], Callable[[], object]]] = deque()
         self._threads = self._idle = 0
+        self._closing = False
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
@@ -35,6 +36,12 @@ class Workers:
                 self._threads += 1
                 threading.Thread(target=self._run, name=self._name, daemon=True).start()
         return future
+
+    def close(self) -> None:
+        """No thread stays idle; work already queued is still done."""
+        with self._ready:
+            self._closing = True
+            self._ready.notify_all()
 
     def _run(self) -> None:
         while (item := self._next()) is not None:
@@ -52,9 +59,9 @@ class Workers:
         with self._ready:
             while not self._queue:
                 self._idle += 1
-                woken = self._ready.wait(_IDLE)
+                woken = not self._closing and self._ready.wait(_IDLE)
                 self._idle -= 1
-                if not woken and not self._queue:
+                if not self._queue and (self._closing or not woken):
                     self._threads -= 1
                     return None
             return self._queue.popleft()
