@@ -10,13 +10,14 @@ import os
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from azure.core.credentials import AccessToken
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.keyvault.keys import KeyClient
+from azure.keyvault.keys._shared import http_challenge_cache
 
 from farsign.driver import Credential, ExpiringCredential, KeyURI, Shared, check_host, is_loopback, shared_client, split_endpoint
 from farsign.errors import ConfigurationError, HostRefused, IntegrityFailure
@@ -40,8 +41,8 @@ class Settings:
     tenant: str = ""
     client_id: str = ""
     emulator: bool = False
-    credential: Any = None
-    transport: Any = None
+    credential: Any = field(default=None, repr=False)
+    transport: Any = field(default=None, repr=False)
 
     def __hash__(self) -> int:  # credential and transport are any objects; equal ones are identical
         return hash((self.vault, self.endpoint, self.tenant, self.client_id, id(self.credential), id(self.transport)))
@@ -206,3 +207,12 @@ class Vault:
 def connect(settings: Settings) -> Shared[Vault]:
     """The client that all keys with these settings share in this process."""
     return shared_client(settings, lambda: Vault(settings), Vault.close)
+
+
+def _renew_challenge_lock() -> None:
+    """The SDK guards its cache of challenges with a module's lock, which a forked child may inherit locked (RULES 22)."""
+    http_challenge_cache._lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork either
+    os.register_at_fork(after_in_child=_renew_challenge_lock)

@@ -149,6 +149,8 @@ class AsyncVaultKey(VaultKey, AsyncRemoteSigner):
 def open_key(uri: KeyURI, allow_hosts: tuple[str, ...], *, credential: Any = None, transport: Any = None) -> VaultKey:
     """A driver; no network yet. Raises HostRefused, ConfigurationError or ModuleNotFoundError."""
     chosen = settings(uri, allow_hosts, credential, transport)
+    if chosen.authority:
+        import azure.identity  # noqa: F401 - now, so that a missing one shows when the signer is opened
     native = transport is None and find_spec("aiohttp")  # without it, asyncio is served from threads
     return (AsyncVaultKey if native else VaultKey)(uri, chosen)
 

@@ -62,12 +62,12 @@ class VaultKeys:
     # -- making -----------------------------------------------------------------------------------------------------------
 
     def add(self, name: str, kind: str, *, hsm: bool = False, created: float | None = None, **attributes: Any) -> Version:
-        """A key, or another version of it. attributes: enabled, nbf, exp (seconds since the epoch), ops, tags."""
+        """A key, or another version of it. attributes: enabled, nbf, exp (seconds since the epoch), ops, tags, private (the key itself)."""
         with self.store.lock:
             known = self.store.get(name)
             if known and "deleted" in known.attributes:
                 raise errors.deleted()
-            made = self.store.new_version(uuid.uuid4().hex, kind, created=created)
+            made = self.store.new_version(uuid.uuid4().hex, kind, created=created, private=attributes.pop("private", None))
             made.state = ENABLED if attributes.pop("enabled", True) else DISABLED
             ops = attributes.pop("ops", None) or (OPERATIONS if kind.startswith("RSA") else EC_OPERATIONS)
             made.attributes = {"hsm": hsm, "ops": list(ops), "updated": made.created, **attributes}

@@ -64,12 +64,15 @@ TABLE: Final = (
 )  # fmt: skip
 _ROLES: Final = "the role Key Vault Crypto User has it, for a Managed HSM the role Managed HSM Crypto User"
 _CHALLENGE: Final = re.compile(r"[Cc]hallenge")  # azure-keyvault-keys refuses those that ask for a token of another audience
+_DNS: Final = re.compile(r"resolve|Name or service not known|nodename nor servname|getaddrinfo")
 _RACE: Final = re.compile(r"'NoneType' object has no attribute '(token|expires_on)'")
 
 
 def classify(error: Exception) -> Failure | None:
     if isinstance(error, (IncompleteReadError, ServiceRequestError, ServiceResponseError)):
-        return Failure(ProviderUnavailable, reason=type(error).__name__, answered=isinstance(error, IncompleteReadError))
+        step = "the host name does not resolve: check VAULT, and that its private endpoint's zone is reachable" if _DNS.search(str(error)) else ""
+        answered = isinstance(error, IncompleteReadError)
+        return Failure(ProviderUnavailable, reason=type(error).__name__, answered=answered, next_step=step)
     if isinstance(error, (DecodeError, UnicodeDecodeError)):
         return Failure(IntegrityFailure, reason=type(error).__name__)
     if isinstance(error, ClientAuthenticationError):
@@ -80,7 +83,7 @@ def classify(error: Exception) -> Failure | None:
         return _bad_challenge()
     # The SDK's authentication policy is shared by threads, and forgets its token on one's 401 while another is about to use it.
     if isinstance(error, AttributeError) and _RACE.fullmatch(str(error)):
-        return Failure(ProviderUnavailable, reason="TokenReplaced")
+        return Failure(CredentialsExpired, reason="TokenReplaced")
     return Failure(ProviderUnavailable, reason=type(error).__name__) if isinstance(error, AzureError) else None
 
 
