@@ -35,4 +35,9 @@ def table(title: str, heads: tuple[str, ...], rows: list[tuple[object, ...]]) ->
     widths = [max(len(row[column]) for row in (heads, *texts)) for column in range(len(heads))]
     print(f"\n{title}\n")
     for row in (heads, *texts):
-        print("  ".join(cell.ljust(width) if not index else cell.rjust(width) for index, (cell, width) in enumerate(zip(row, widths, strict=True))))
+        print(
+            "  ".join(
+                cell.ljust(width) if not index else cell.rjust(width)
+                for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+        )

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import farsign_local
 import jwt as pyjwt
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 import farsign
+import farsign_local
 from farsign import driver, jwt
 from farsign._primitives import checker
 

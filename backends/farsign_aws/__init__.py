@@ -55,7 +55,13 @@ def open_signer(
 
     first, *others = [lambda one=one: opener(one) for one in _uri.replicas(parsed)]
     return farsign.Signer(
-        first, failover=others, policy=policy, alg=parsed.alg, kid=parsed.kid, thumbprint=parsed.thumbprint, name=repr(str(parsed))
+        first,
+        failover=others,
+        policy=policy,
+        alg=parsed.alg,
+        kid=parsed.kid,
+        thumbprint=parsed.thumbprint,
+        name=repr(str(parsed)),
     )
 
 

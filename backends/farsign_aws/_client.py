@@ -79,7 +79,9 @@ def _botocore(uri: KeyURI) -> Any:
     try:
         session.get_scoped_config()
     except ProfileNotFound:
-        raise ConfigurationError(f"{str(uri)!r}: there is no such AWS profile", next_step="`aws configure list-profiles` lists them") from None
+        raise ConfigurationError(
+            f"{str(uri)!r}: there is no such AWS profile", next_step="`aws configure list-profiles` lists them"
+        ) from None
     return session
 
 
@@ -117,12 +119,16 @@ class _Role(CredentialProvider):  # type: ignore[misc]  # botocore has no types
         return DeferredRefreshableCredentials(method="assume-role", refresh_using=self._fetcher.fetch_credentials)
 
 
-def _assume(session: Any, role: str, uri: KeyURI, region: str, endpoint: str | None, keys: dict[str, str], allow: Sequence[str]) -> None:
+def _assume(
+    session: Any, role: str, uri: KeyURI, region: str, endpoint: str | None, keys: dict[str, str], allow: Sequence[str]
+) -> None:
     base = session._session  # boto3's botocore session; it has no public accessor
     source = _Fixed(keys).load() if keys else base.get_credentials()
 
     def create(service: str, **options: Any) -> Any:
-        sts = base.create_client(service, region_name=region, endpoint_url=endpoint, config=_config(uri.replace(parameters={})), **options)
+        sts = base.create_client(
+            service, region_name=region, endpoint_url=endpoint, config=_config(uri.replace(parameters={})), **options
+        )
         _check(sts.meta.endpoint_url, bool(keys), allow)
         return sts
 

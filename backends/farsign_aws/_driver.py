@@ -49,7 +49,9 @@ _WIRE: Final = MappingProxyType({**_RSA, **{name: wire for name, wire, _ in _SPE
 class AwsKey(RemoteSigner, CredentialRefresher):
     """``session``: a boto3 session instead of the process's own settings."""
 
-    def __init__(self, uri: KeyURI, *, session: Any = None, grant_tokens: Sequence[str] = (), allow_hosts: Sequence[str] = ()) -> None:
+    def __init__(
+        self, uri: KeyURI, *, session: Any = None, grant_tokens: Sequence[str] = (), allow_hosts: Sequence[str] = ()
+    ) -> None:
         self._uri, self._place = uri, place(uri)
         self._shared = client_for(uri, session, allow_hosts)
         self._grants = {"GrantTokens": list(grant_tokens)} if grant_tokens else {}
@@ -62,7 +64,12 @@ class AwsKey(RemoteSigner, CredentialRefresher):
         """GetPublicKey; by alias, its reply names the key."""
         with deadline(timeout):
             reply = self._shared.client.kms.get_public_key(KeyId=version or self._place.key, **self._grants)
-        spec, usage, arn, spki = (_text(reply, "KeySpec"), _text(reply, "KeyUsage"), _text(reply, "KeyId"), reply.get("PublicKey"))
+        spec, usage, arn, spki = (
+            _text(reply, "KeySpec"),
+            _text(reply, "KeyUsage"),
+            _text(reply, "KeyId"),
+            reply.get("PublicKey"),
+        )
         if not isinstance(spki, bytes) or not arn:
             raise IntegrityFailure("AWS KMS sent a GetPublicKey reply without a key", reason="garbled reply")
         if usage != "SIGN_VERIFY":

@@ -240,10 +240,8 @@ def _timed_out() -> ProviderUnavailable:
 
 
 def _failure(error: Exception, watch: Watch) -> ProviderUnavailable:
-    if (
-        watch.expired
-        or isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError))
-        and time.monotonic() >= watch.until - 0.01
+    if watch.expired or (
+        isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError)) and time.monotonic() >= watch.until - 0.01
     ):
         return _timed_out()
     reason = next(name for kind, name in _REASONS if isinstance(error, kind))

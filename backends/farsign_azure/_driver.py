@@ -56,7 +56,8 @@ class VaultKey(RemoteSigner, VersionLister, CredentialRefresher):
     total_timeout = False  # requests counts its read timeout from one byte to the next: a slow drip goes on for ever
 
     def __init__(self, uri: KeyURI, settings: Settings) -> None:
-        self.endpoint = f"azurekms {uri.authority}"
+        via = settings.endpoint.partition("://")[2]
+        self.endpoint = f"azurekms {uri.authority} via {via}" if via else f"azurekms {uri.authority}"
         self._settings = settings
         self._name, _, self._version = uri.path.partition("/")
         self._lock = threading.Lock()

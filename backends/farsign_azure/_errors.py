@@ -70,7 +70,11 @@ _RACE: Final = re.compile(r"'NoneType' object has no attribute '(token|expires_o
 
 def classify(error: Exception) -> Failure | None:
     if isinstance(error, (IncompleteReadError, ServiceRequestError, ServiceResponseError)):
-        step = "the host name does not resolve: check VAULT, and that its private endpoint's zone is reachable" if _DNS.search(str(error)) else ""
+        step = (
+            "the host name does not resolve: check VAULT, and that its private endpoint's zone is reachable"
+            if _DNS.search(str(error))
+            else ""
+        )
         answered = isinstance(error, IncompleteReadError)
         return Failure(ProviderUnavailable, reason=type(error).__name__, answered=answered, next_step=step)
     if isinstance(error, (DecodeError, UnicodeDecodeError)):

@@ -65,7 +65,7 @@ def _sent_to(endpoint: str, request: Any) -> Iterator[None]:
     url = request.url
     if endpoint:
         origin = urlsplit(url)
-        request.headers["Host"] = origin.netloc
+        request.headers["Host"] = origin.netloc.removesuffix(":443")
         request.headers["X-Forwarded-Proto"] = origin.scheme  # servers behind plain http make the URLs of next pages from it
         request.url = endpoint + url[len(f"{origin.scheme}://{origin.netloc}") :]
     try:

@@ -29,7 +29,12 @@ def observe(*, meter_provider: Any = None, tracer_provider: Any = None) -> Calla
         if kind != "Attempt":
             others.add(1, {"event": kind, "endpoint": event.endpoint})
             return
-        labels = {"endpoint": event.endpoint, "operation": event.operation, "algorithm": event.algorithm, "outcome": event.outcome}
+        labels = {
+            "endpoint": event.endpoint,
+            "operation": event.operation,
+            "algorithm": event.algorithm,
+            "outcome": event.outcome,
+        }
         durations.record(event.seconds, labels)
         _span(tracer, event, labels)
 

@@ -113,7 +113,9 @@ def _check_audience(claims: dict[str, Any], audience: str | Collection[str] | No
             raise InvalidAudienceError("Invalid audience", next_step="say who you are: audience=...")
     elif not listed:
         raise MissingRequiredClaimError("aud")
-    elif audience not in listed and (isinstance(audience, str) or not any(name in listed for name in names(audience, "audience"))):
+    elif audience not in listed and (
+        isinstance(audience, str) or not any(name in listed for name in names(audience, "audience"))
+    ):
         raise InvalidAudienceError("Audience doesn't match")
 
 
@@ -125,7 +127,11 @@ def _check_subject(claims: dict[str, Any], subject: str | None) -> None:
 
 
 _DATES: Final[dict[str, type[InvalidTokenError]]] = {"iat": InvalidIssuedAtError, "nbf": DecodeError, "exp": DecodeError}
-_TEXTS: Final[dict[str, type[InvalidTokenError]]] = {"iss": InvalidIssuerError, "sub": InvalidSubjectError, "jti": InvalidJTIError}
+_TEXTS: Final[dict[str, type[InvalidTokenError]]] = {
+    "iss": InvalidIssuerError,
+    "sub": InvalidSubjectError,
+    "jti": InvalidJTIError,
+}
 
 
 def _date(claims: dict[str, Any], name: str) -> int | float:

@@ -37,31 +37,41 @@ def check_url(url: str, allow_hosts: Sequence[str]) -> str:
             check_host(host, port, scheme="http", suffixes=(), allow=allow_hosts)
         except HostRefused:
             raise ConfigurationError(
-                f"a key set over plain http from {host} could be anybody's", next_step="use https, or allow_hosts=[...] where the network is yours"
+                f"a key set over plain http from {host} could be anybody's",
+                next_step="use https, or allow_hosts=[...] where the network is yours",
             ) from None
     return url
 
 
 def fetcher(url: str, client: Any = None) -> Fetch:
-    """``client``: an httpx.Client of the caller's, e.g. with a proxy or a private CA."""
-    if client is None:
-        client = _client()
-    return lambda etag, seconds: _fetch(client, url, etag, seconds)
+    """``client``: an httpx.Client of the caller's, e.g. with a proxy or a private CA. Without one each fetch has a connection of its own:
+    they are minutes apart, and nothing is left to a forked child."""
+    if client is not None:
+        return lambda etag, seconds: _fetch(client, url, etag, seconds)
+    httpx = _httpx()
+
+    def fetch(etag: str | None, seconds: float) -> Document:
+        with httpx.Client() as own:
+            return _fetch(own, url, etag, seconds)
+
+    return fetch
 
 
-def _client() -> Any:
+def _httpx() -> Any:
     try:
         import httpx
     except ImportError:
-        raise BackendNotInstalled("a remote key set needs httpx, which is not installed", next_step="pip install 'farsign[http]'") from None
-    return httpx.Client(follow_redirects=False, headers={"Accept": "application/jwk-set+json, application/json"})
+        raise BackendNotInstalled(
+            "a remote key set needs httpx, which is not installed", next_step="pip install 'farsign[http]'"
+        ) from None
+    return httpx
 
 
 def _fetch(client: Any, url: str, etag: str | None, seconds: float) -> Document:
     import httpx
 
     until = time.monotonic() + seconds
-    headers = {"If-None-Match": etag} if etag else {}
+    headers = {"Accept": "application/jwk-set+json, application/json", **({"If-None-Match": etag} if etag else {})}
     try:
         with client.stream("GET", url, headers=headers, timeout=seconds, follow_redirects=False) as reply:
             if reply.status_code == 304 and etag:

@@ -91,7 +91,9 @@ def _read_unencoded(token: str | bytes, payload: bytes | None) -> Unproven:
 
 def refuse_payload(segment: object) -> None:
     if segment:
-        raise DecodeError("a payload in the token and one beside it", next_step="decide which is meant; the other may be anything")
+        raise DecodeError(
+            "a payload in the token and one beside it", next_step="decide which is meant; the other may be anything"
+        )
 
 
 def payload_bytes(payload: object) -> bytes:
@@ -102,11 +104,15 @@ def payload_bytes(payload: object) -> bytes:
 
 def encoded(header: Header) -> Header:
     if header.b64 is False:
-        raise DecodeError("the payload is not encoded (b64 false)", next_step="jws.verify_unencoded and verify_unencoded_json read those")
+        raise DecodeError(
+            "the payload is not encoded (b64 false)", next_step="jws.verify_unencoded and verify_unencoded_json read those"
+        )
     return header
 
 
 def unencoded(header: Header) -> Header:
     if header.b64 is not False:
-        raise DecodeError("the payload is encoded: the header does not say b64 false", next_step="jws.verify_detached and verify read those")
+        raise DecodeError(
+            "the payload is encoded: the header does not say b64 false", next_step="jws.verify_detached and verify read those"
+        )
     return header

@@ -151,14 +151,18 @@ def _read_unencoded(document: Document) -> Unproven:
     if content is None:
         raise DecodeError("the payload is missing, too long or no Unicode text")
     protected, header = _header(members)
-    return Unproven(unencoded(header), b"%b.%b" % (protected, content), _segment(members, "signature"), content, False, header.unprotected)
+    return Unproven(
+        unencoded(header), b"%b.%b" % (protected, content), _segment(members, "signature"), content, False, header.unprotected
+    )
 
 
 def _members(document: Document, *foreign: str) -> Mapping[str, Any]:
     """The members, unless one of them belongs to another format."""
     members: Mapping[str, Any] = document if isinstance(document, Mapping) else _parse(document)
     if not members.keys().isdisjoint((*foreign, "ciphertext", "recipients", "encrypted_key", "tag")):
-        raise DecodeError("a JSON serialization of another kind than expected", next_step="flattened: verify_json; general: verify_general")
+        raise DecodeError(
+            "a JSON serialization of another kind than expected", next_step="flattened: verify_json; general: verify_general"
+        )
     return members
 
 

@@ -50,12 +50,16 @@ async def arun(source: Source, prepare: Prepare, timeout: float | None) -> Signe
 
 def _mac(key: Key, prepare: Prepare) -> Signed:
     if key.mac is None:
-        raise InvalidKey("this Key verifies and cannot sign", next_step="sign with farsign.open_signer(uri), or with Key.from_secret")
+        raise InvalidKey(
+            "this Key verifies and cannot sign", next_step="sign with farsign.open_signer(uri), or with Key.from_secret"
+        )
     data = prepare(key)
     return data, key.mac(data)
 
 
-def protected_segment(key: SigningIdentity, headers: Mapping[str, Any] | None, typ: str | None = None, *, b64: bool = True) -> bytes:
+def protected_segment(
+    key: SigningIdentity, headers: Mapping[str, Any] | None, typ: str | None = None, *, b64: bool = True
+) -> bytes:
     if headers is None and b64:
         return common_header(key.algorithm, key.kid, typ)
     return encode_header(build_header(key.algorithm, key.kid, headers, typ, b64=b64))
@@ -83,7 +87,9 @@ def compact(signed: Signed) -> str:
 
 def _capped(token: str) -> str:
     if len(token) > MAX_TOKEN:
-        raise MessageTooLong(f"a token of more than {MAX_TOKEN} bytes: verifiers refuse it", next_step="sign less, or detach the payload")
+        raise MessageTooLong(
+            f"a token of more than {MAX_TOKEN} bytes: verifiers refuse it", next_step="sign less, or detach the payload"
+        )
     return token
 
 
@@ -101,22 +107,30 @@ async def asign(payload: bytes, source: Source, *, headers: Mapping[str, Any] | 
     return compact(await arun(source, prepare_encoded(payload, headers), timeout))
 
 
-def sign_detached(payload: bytes, source: Source, *, headers: Mapping[str, Any] | None = None, timeout: float | None = None) -> str:
+def sign_detached(
+    payload: bytes, source: Source, *, headers: Mapping[str, Any] | None = None, timeout: float | None = None
+) -> str:
     """A compact JWS without its payload, which travels otherwise (RFC 7515 appendix F): ``header..signature``."""
     return _detached(run(source, prepare_encoded(payload, headers), timeout))
 
 
-async def asign_detached(payload: bytes, source: Source, *, headers: Mapping[str, Any] | None = None, timeout: float | None = None) -> str:
+async def asign_detached(
+    payload: bytes, source: Source, *, headers: Mapping[str, Any] | None = None, timeout: float | None = None
+) -> str:
     """As ``sign_detached``."""
     return _detached(await arun(source, prepare_encoded(payload, headers), timeout))
 
 
-def sign_unencoded(payload: bytes, source: Source, *, headers: Mapping[str, Any] | None = None, timeout: float | None = None) -> str:
+def sign_unencoded(
+    payload: bytes, source: Source, *, headers: Mapping[str, Any] | None = None, timeout: float | None = None
+) -> str:
     """As ``sign_detached``, over the payload as it is, without base64url: ``b64`` is false (RFC 7797). For large or foreign payloads."""
     return _detached(run(source, _prepare_unencoded(_octets(payload), headers), timeout))
 
 
-async def asign_unencoded(payload: bytes, source: Source, *, headers: Mapping[str, Any] | None = None, timeout: float | None = None) -> str:
+async def asign_unencoded(
+    payload: bytes, source: Source, *, headers: Mapping[str, Any] | None = None, timeout: float | None = None
+) -> str:
     """As ``sign_unencoded``."""
     return _detached(await arun(source, _prepare_unencoded(_octets(payload), headers), timeout))
 

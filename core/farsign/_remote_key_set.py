@@ -23,7 +23,7 @@ from ._key_set import KeySet
 from ._key_source import CACHE_ENTRIES, CACHE_SEGMENT, Found, KeySource
 from ._token_errors import UnknownKey
 from ._workers import Workers, wait_for
-from .errors import ConfigurationError, FarsignError, KeySetUnavailable
+from .errors import FarsignError, KeySetUnavailable
 
 DEFAULT_TTL, LEAST_TTL, MOST_TTL = 300.0, 60.0, 3600.0
 HARD_LIMIT: Final = 86_400.0
@@ -53,9 +53,31 @@ class RemoteKeySet(KeySource):
     allow_hosts: hosts that may be asked over plain http. Raises ConfigurationError, BackendNotInstalled.
     """
 
-    __slots__ = ("_backoff", "_bucket", "_bucket_at", "_clock", "_etag", "_failures", "_fetch", "_fetched", "_fetches", "_flight",
-                 "_flight_at", "_hard", "_known", "_last_error", "_lock", "_missing", "_revoked", "_set", "_url", "_wake", "_worker",
-                 "_alg", "_document")  # fmt: skip
+    __slots__ = (
+        "_alg",
+        "_backoff",
+        "_bucket",
+        "_bucket_at",
+        "_clock",
+        "_document",
+        "_etag",
+        "_failures",
+        "_fetch",
+        "_fetched",
+        "_fetches",
+        "_flight",
+        "_flight_at",
+        "_hard",
+        "_known",
+        "_last_error",
+        "_lock",
+        "_missing",
+        "_revoked",
+        "_set",
+        "_url",
+        "_wake",
+        "_worker",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -78,7 +100,8 @@ class RemoteKeySet(KeySource):
         self._etag: str | None = None
         self._fetched = self._wake = -1.0
         self._fetches = self._failures = 0
-        self._backoff, self._last_error = 0.0, None
+        self._backoff = 0.0
+        self._last_error: str | None = None
         self._bucket, self._bucket_at = BUCKET, clock.monotonic()
         self.after_fork()
         _fork.register(self)
@@ -108,15 +131,16 @@ class RemoteKeySet(KeySource):
     def find(self, header: Mapping[str, Any]) -> Key:
         key_set = self._current()
         if key_set is None:
-            key_set = self._wait(self._cold())
+            flight = self._cold()
+            key_set = self._wait(flight, 0.0 if _in_event_loop() else FETCH)
         try:
             return key_set.find(header)
         except UnknownKey as error:
-            flight = self._look_again(header)
-            if flight is None or _in_event_loop():
+            again = self._look_again(header)
+            if again is None or _in_event_loop():
                 raise
             unknown = error
-        return self._again(flight, header, unknown)
+        return self._again(again, header, unknown)
 
     async def afind(self, header: Mapping[str, Any]) -> Key:
         key_set = self._current()
@@ -176,10 +200,7 @@ class RemoteKeySet(KeySource):
         now = self._clock.monotonic()
         if self._backoff and now < self._wake and (self._flight is None or self._flight.done()):
             raise self._unavailable(self._wake - now)
-        flight = self._start()
-        if _in_event_loop(sync_only=True):
-            raise self._unavailable(None)
-        return flight
+        return self._start()
 
     def _look_again(self, header: Mapping[str, Any]) -> Future[None] | None:
         """A fetch for an unknown kid, if there is reason and room for one."""
@@ -187,10 +208,10 @@ class RemoteKeySet(KeySource):
         if not isinstance(kid, str) or kid in self._revoked:
             return None
         with self._lock:
-            if now < self._missing.get(kid, -1.0):
-                return None
             if self._flight is not None and not self._flight.done():
                 return self._flight
+            if now < self._missing.get(kid, -1.0):
+                return None
             self._bucket = min(BUCKET, self._bucket + (now - self._bucket_at) * REFILL)
             self._bucket_at = now
             if self._bucket < 1.0:
@@ -266,7 +287,7 @@ class RemoteKeySet(KeySource):
         self._known = {}
 
 
-def _in_event_loop(*, sync_only: bool = False) -> bool:
-    """Whether this thread runs one, so that waiting here would stop everything. Asked in a synchronous call only."""
+def _in_event_loop() -> bool:
+    """Whether this thread runs one, so that waiting here would stop everything (RULES 25)."""
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and asyncio._get_running_loop() is not None

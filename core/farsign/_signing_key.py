@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from cryptography.exceptions import InvalidSignature
 
 from . import _algorithms, _encodings
-from ._public_jwk import public_jwk, thumbprint
 from ._primitives import Check, PublicKey, checker, digest, load_spki, mu, spki
+from ._public_jwk import public_jwk, thumbprint
 from .driver import Form, KeyDescription, SignReply, SignRequest
 from .errors import AlgorithmNotSupported, AlgorithmRequired, InvalidKeyURI, KeyMismatch, MessageTooLong
 

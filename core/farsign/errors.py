@@ -35,6 +35,7 @@ FarsignError
     ├── KeyChanged                  key-changed
     ├── KeyNotPublished             key-not-published
     ├── IntegrityFailure            integrity
+    ├── KeySetUnavailable           keys-unavailable  another issuer's keys cannot be fetched, and none that are fresh enough are known
     ├── ClockSkew                   clock-skew
     └── DeadlineExceeded            deadline
 
@@ -263,6 +264,11 @@ class KeyNotPublished(ProviderError):
 class IntegrityFailure(ProviderError):
     code = "integrity"
     default_step = "what came back is not a signature by this key: suspect a proxy, an emulator or a wrong endpoint"
+
+
+class KeySetUnavailable(ProviderError):
+    code = "keys-unavailable"
+    default_step = "answer 503; look at the issuer's key set: the token could not be judged"
 
 
 class ClockSkew(ProviderError):

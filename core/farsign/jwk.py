@@ -5,5 +5,6 @@ from ._key_checks import WeakKeyWarning
 from ._key_set import KeySet
 from ._key_source import KeySource
 from ._publish import document
+from ._remote_key_set import RemoteKeySet
 
-__all__ = ["Key", "KeySet", "KeySource", "WeakKeyWarning", "document"]
+__all__ = ["Key", "KeySet", "KeySource", "RemoteKeySet", "WeakKeyWarning", "document"]

@@ -176,9 +176,13 @@ def _check_header(header: Header, algorithms: Collection[str] | None, typ: str |
     if header.b64 is not None:
         raise DecodeError("a JWT has no b64 in its header (RFC 7797 7)")
     if header.cty is not None and header.cty.endswith("jwt"):
-        raise DecodeError("a token inside a token (cty JWT)", next_step="jws.verify gives the inner one, to be verified by itself")
+        raise DecodeError(
+            "a token inside a token (cty JWT)", next_step="jws.verify gives the inner one, to be verified by itself"
+        )
     if typ is None and header.typ not in (None, "jwt"):
-        raise InvalidTypeError("the token is of a type (typ) that was not expected", next_step="name the type that you accept: typ='at+jwt'")
+        raise InvalidTypeError(
+            "the token is of a type (typ) that was not expected", next_step="name the type that you accept: typ='at+jwt'"
+        )
     check_expected(header, algorithms, typ)
 
 
@@ -198,5 +202,7 @@ def _required(options: Mapping[str, Any]) -> Collection[str]:
         if name not in _PYJWT_CHECKS and name != "require":
             raise ConfigurationError("an unknown option", next_step="there is one: options={'require': ['exp', 'sub']}")
         if name != "require" and value is not True:
-            raise ConfigurationError(f"no check can be switched off ({name})", next_step=_INSTEAD.get(name, "leave the option out"))
+            raise ConfigurationError(
+                f"no check can be switched off ({name})", next_step=_INSTEAD.get(name, "leave the option out")
+            )
     return names(options.get("require", ()), "options['require']")

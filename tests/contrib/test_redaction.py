@@ -6,6 +6,7 @@ import io
 import logging
 
 import pytest
+
 from farsign_contrib.redaction import REDACTED, RedactingFilter, redact
 
 SECRET = "c4n4ryc4n4ryc4n4ryc4n4ry"

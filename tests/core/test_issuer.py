@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jwt as pyjwt
 import pytest
+from elsewhere import sign_here
 from fakekms import FakeClock, FakeDriver, FakeKMS
 
 import farsign
@@ -23,7 +24,9 @@ CLAIMS = {"sub": "42", "aud": "api"}
 
 def issuer_of(*providers: FakeKMS, clock: FakeClock | None = None, **options: object) -> Issuer:
     clock = clock or FakeClock()
-    return Issuer([Signer(lambda kms=kms: FakeDriver(kms), clock=clock, name=f"k{n}", **options) for n, kms in enumerate(providers)])
+    return Issuer(
+        [Signer(lambda kms=kms: FakeDriver(kms), clock=clock, name=f"k{n}", **options) for n, kms in enumerate(providers)]
+    )
 
 
 def by_pyjwt(token: str, document: dict[str, object]) -> object:
@@ -127,10 +130,6 @@ def test_the_published_document_is_what_verifiers_parse() -> None:
         assert jwt.decode(jwt.encode(CLAIMS, source), keys, audience="api")["sub"] == "42"
 
 
-def _sign_in_another_process(signer: farsign.Signer, key: farsign.SigningKey) -> tuple[str, str, bytes]:
-    return signer.key().kid, key.kid, key.sign(b"x")
-
-
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_rules_8_signers_and_keys_travel_to_other_processes_by_uri(method: str, tmp_path: Path) -> None:
@@ -138,7 +137,7 @@ def test_rules_8_signers_and_keys_travel_to_other_processes_by_uri(method: str, 
     signer = farsign.open_signer(f"file://{tmp_path / 'k'}", policy=Policy(timeout=9.0))
     key = signer.key()
     with multiprocessing.get_context(method).Pool(1) as pool:
-        kid, again, signature = pool.apply(_sign_in_another_process, (signer, key))
+        kid, again, signature = pool.apply_async(sign_here, (signer, key)).get(60)
     assert kid == again == key.kid
     key.checker("ES256", "message")(signature, b"x")
 

@@ -27,7 +27,9 @@ URIS = {
 INSTALLED = {point.name for point in entry_points(group="farsign.backends")}
 
 
-@pytest.mark.skipif(any(find_spec(name.partition(".")[0]) for name in SDKS), reason="this environment has extras; tox -e minimal has none")
+@pytest.mark.skipif(
+    any(find_spec(name.partition(".")[0]) for name in SDKS), reason="this environment has extras; tox -e minimal has none"
+)
 class TestWithoutExtras:
     @pytest.mark.parametrize("name", MODULES)
     def test_every_module_of_core_imports(self, name: str) -> None:

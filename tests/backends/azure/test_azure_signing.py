@@ -141,7 +141,7 @@ def test_sovereign_clouds_and_managed_hsms(azure: AzureEmulator, host: str) -> N
     """The challenge's resource differs on each; the SDK verifies it against the host."""
     key = azure.create_key("ES256", vault=host)
     with farsign.open_signer(key.uri) as signer:
-        assert signer.endpoint == f"azurekms {host}"
+        assert signer.endpoint == f"azurekms {host} via {azure.authority}"
         assert signer.key().version == key.version
         check(key.public_key, "ES256", signer.key().sign(MESSAGE))
 
