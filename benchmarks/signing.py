@@ -22,6 +22,7 @@ from farsign._primitives import checker
 from ._timing import medians, table
 
 DATA = b"h" * 40 + b"." + b"p" * 200
+CLAIMS = {"sub": "42", "aud": "api"}
 THREADS = (1, 2, 4, 8, 16, 32)
 READS = 200_000
 SHA256 = hashes.SHA256()
@@ -47,15 +48,14 @@ def signing() -> None:
         checked = farsign.Signer(opener, alg=name).key()
         unchecked = farsign.Signer(opener, alg=name, policy=farsign.Policy(verify=False)).key()
         check, signature = checker(private.public_key(), name), checked.sign(DATA)
-        claims = {"sub": "42", "aud": "api"}
         took = medians(
             {
                 "bare": lambda bare=bare, private=private: bare(private),
                 "verify": lambda check=check, signature=signature: check(signature, DATA),
                 "farsign": lambda key=checked: key.sign(DATA),
                 "unchecked": lambda key=unchecked: key.sign(DATA),
-                "encode": lambda key=checked: jwt.encode(claims, key),
-                "pyjwt": lambda private=private, name=name: pyjwt.encode(claims, private, algorithm=name),
+                "encode": lambda key=checked: jwt.encode(CLAIMS, key),
+                "pyjwt": lambda private=private, name=name: pyjwt.encode(CLAIMS, private, algorithm=name),
             }
         )
         own = took["farsign"] - took["bare"] - took["verify"]

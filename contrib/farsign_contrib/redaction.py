@@ -13,8 +13,18 @@ import re
 from typing import Final
 
 _NAMES: Final = "|".join(
-    ("authorization", "x-vault-token", "x-amz-security-token", "secret_?(?:access_?)?key", "session_?token", "client_?secret")
-    + ("password", "role_id", "secret_id", "signature")
+    (
+        "authorization",
+        "client_?secret",
+        "password",
+        "role_id",
+        "secret_?(?:access_?)?key",
+        "secret_id",
+        "session_?token",
+        "signature",
+        "x-amz-security-token",
+        "x-vault-token",
+    )
 )
 # The group named "secret" goes, the rest of the match stays.
 _PATTERNS: Final = tuple(

@@ -74,11 +74,13 @@ class Issuer:
 
     def close(self, *, timeout: float = 5.0) -> bool:
         """Close all. False: some calls still ran after ``timeout`` seconds."""
-        return all([signer.close(timeout=timeout) for signer in self.signers])
+        closed = [signer.close(timeout=timeout) for signer in self.signers]
+        return all(closed)
 
     async def aclose(self, *, timeout: float = 5.0) -> bool:
         """As ``close``."""
-        return all([await signer.aclose(timeout=timeout) for signer in self.signers])
+        closed = [await signer.aclose(timeout=timeout) for signer in self.signers]
+        return all(closed)
 
     def __enter__(self) -> Issuer:
         return self

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from . import _fork
@@ -241,10 +242,8 @@ class RemoteKeySet(KeySource):
             return self._flight
 
     def _wait(self, flight: Future[None], seconds: float = FETCH) -> KeySet:
-        try:
+        with suppress(TimeoutError):  # what is there, or is not, decides below
             flight.exception(max(0.0, seconds))
-        except TimeoutError:
-            pass  # what is there, or is not, decides below
         key_set = self._set
         if key_set is None or self._clock.monotonic() >= self._fetched + self._hard:
             raise self._unavailable(self._backoff)

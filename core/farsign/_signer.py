@@ -137,8 +137,7 @@ class Signer:
             try:
                 answer = await self._calls.asign(operation, plan)
             except DEFINITE as error:
-                gone = error
-                await self._calls.aside(operation, lambda: self._lost(plan.key, gone, operation))
+                await self._calls.aside(operation, partial(self._lost, plan.key, error, operation))
                 raise
             signature = plan.accept(answer.reply, answer.request, verify=self.policy.verify)
             if isinstance(signature, bytes):
@@ -196,12 +195,14 @@ class Signer:
     def close(self, *, timeout: float = 5.0) -> bool:
         """Take no new calls and wait for those under way. False: some still ran after ``timeout`` seconds. Idempotent."""
         self._resolver.close()
-        return all([leg.drivers.close(timeout) for leg in self.legs])
+        closed = [leg.drivers.close(timeout) for leg in self.legs]
+        return all(closed)
 
     async def aclose(self, *, timeout: float = 5.0) -> bool:
         """As ``close``."""
         self._resolver.close()
-        return all([await leg.drivers.aclose(timeout) for leg in self.legs])
+        closed = [await leg.drivers.aclose(timeout) for leg in self.legs]
+        return all(closed)
 
     def __enter__(self) -> Signer:
         return self

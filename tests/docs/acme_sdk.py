@@ -1,6 +1,7 @@
 """The stand-in for a vendor's SDK in docs/backends.md: keys in this process behind a vendor-like interface."""
 
 import itertools
+from typing import ClassVar
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -14,7 +15,7 @@ class AcmeError(Exception):
 
 
 class HSM:
-    keys = {}
+    keys: ClassVar = {}
     _names = itertools.count()
 
     @classmethod

@@ -21,6 +21,7 @@ from farsign_azure._emulator_errors import SITUATIONS, VaultError
 
 DIGEST = hashlib.sha256(MESSAGE).digest()
 QUICK = farsign.Policy(timeout=1.0, attempt_timeout=0.5)
+ONCE = farsign.Policy(timeout=5.0, attempts=1)
 
 # status, code, message, inner code -> class, a part of the next step. Texts: the service's, and those that independent servers answer.
 ROWS = [
@@ -109,7 +110,7 @@ def test_the_table(
     azure: AzureEmulator, status: int, code: str, message: str, inner: str, kind: type[errors.ProviderError], step: str, order
 ) -> None:
     key = azure.create_key("ES256")
-    with farsign.open_signer(key.uri, policy=QUICK) as signer:
+    with farsign.open_signer(key.uri, policy=ONCE) as signer:
         known = signer.key()
         order(VaultError(status, code, message, inner))
         with pytest.raises(errors.ProviderError) as caught:
@@ -315,7 +316,7 @@ def test_nothing_confidential_in_an_error(azure: AzureEmulator, name: str) -> No
     uri = without_emulator_credential(azure.create_key("ES256").uri)
     with azure.tokens._lock:
         azure.tokens._granted[CANARY] = azure.tokens._granted["token-of-the-farsign-emulator"]
-    with farsign_azure.open_signer(uri, credential=StaticCredential(), policy=QUICK) as signer:
+    with farsign_azure.open_signer(uri, credential=StaticCredential(), policy=ONCE) as signer:
         key = signer.key()
         azure.faults.error("sign", name)
         with pytest.raises(errors.ProviderError) as caught:
