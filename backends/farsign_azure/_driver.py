@@ -11,7 +11,8 @@ import math
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -120,31 +121,31 @@ class VaultKey(RemoteSigner, VersionLister, CredentialRefresher):
 
 
 class AsyncVaultKey(VaultKey, AsyncRemoteSigner):
-    _here: AsyncVault | None = None  # an instance belongs to one event loop
+    """An instance belongs to one event loop. It holds no reference to what the loop keeps, so that an ended loop goes."""
+
+    _here: Callable[[], AsyncVault | None] = staticmethod(lambda: None)
 
     async def asign(self, request: SignRequest, *, timeout: float) -> SignReply:
-        from ._loops import connect_here
+        vault = self._here()
+        if vault is None:
+            from ._loops import connect_here
 
-        if self._here is None:
-            vault = await connect_here(self._settings)
-            if self._here is None:
-                self._here = vault
-            else:  # another task was first
-                await vault.release()
-        return _signed(_body(await self._here.client.send_request(_to_sign(request), **_limits(timeout))))
+            vault = connect_here(self._settings)
+            self._here = weakref.ref(vault)
+            await vault.start()
+        return _signed(_body(await vault.client.send_request(_to_sign(request), **_limits(timeout))))
 
     async def aclose(self) -> None:
         super().close()
-        here, self._here = self._here, None
-        if here is not None:
-            await here.release()
+        if vault := self._here():
+            await vault.release()
 
     def close(self) -> None:
         """From another thread than the loop's; a loop that has ended has closed its client itself."""
         super().close()
-        here, self._here = self._here, None
-        if here is not None and here.loop.is_running():
-            asyncio.run_coroutine_threadsafe(here.release(), here.loop)
+        vault = self._here()
+        if vault is not None and vault.loop.is_running():
+            asyncio.run_coroutine_threadsafe(vault.release(), vault.loop)
 
 
 def open_key(uri: KeyURI, allow_hosts: tuple[str, ...], *, credential: Any = None, transport: Any = None) -> VaultKey:

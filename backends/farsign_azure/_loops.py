@@ -8,8 +8,8 @@ from weakref import WeakKeyDictionary
 
 from azure.keyvault.keys.aio import KeyClient
 
+from ._async_transport import AsyncTransport
 from ._client import AsyncTokens, Settings, connect
-from ._transport import async_transport
 
 _clients: MutableMapping[AbstractEventLoop, dict[Settings, AsyncVault]] = WeakKeyDictionary()
 
@@ -23,10 +23,11 @@ class AsyncVault:
         self.client = KeyClient(
             settings.vault,
             AsyncTokens(self._shared.client.tokens),  # type: ignore[arg-type]  # it is asked for tokens, never closed
-            transport=async_transport(settings.endpoint, settings.ca_cert),
+            transport=AsyncTransport(settings.endpoint, settings.ca_cert),
             **settings.client_options,
         )
         self._life = self._until_the_end()
+        self._started = False
 
     async def _until_the_end(self) -> AsyncGenerator[None, None]:
         """A loop that shuts down ends its async generators (PEP 525): so no session outlives it."""
@@ -38,7 +39,10 @@ class AsyncVault:
             await self.client.close()
 
     async def start(self) -> None:
-        await anext(self._life)
+        """Let the loop know of the generator; the first user does."""
+        if not self._started:
+            self._started = True
+            await anext(self._life)
 
     async def release(self) -> None:
         self.users -= 1
@@ -46,14 +50,11 @@ class AsyncVault:
             await self._life.aclose()
 
 
-async def connect_here(settings: Settings) -> AsyncVault:
-    """The running loop's client, counted."""
+def connect_here(settings: Settings) -> AsyncVault:
+    """The running loop's client, counted. The loop keeps it; ``start`` it."""
     clients = _clients.setdefault(get_running_loop(), {})
     vault = clients.get(settings)
     if vault is None:
         vault = clients[settings] = AsyncVault(settings)
-        vault.users += 1
-        await vault.start()
-    else:
-        vault.users += 1
+    vault.users += 1
     return vault

@@ -5,19 +5,15 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
 from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
-
-if TYPE_CHECKING:
-    from azure.core.pipeline.transport import AioHttpTransport
 
 POOL: Final = 64  # connections kept; requests' own 10 would make and drop one per call under load
 
@@ -34,33 +30,12 @@ class Transport(RequestsTransport):  # type: ignore[misc]  # azure-core loads it
         self._endpoint = endpoint
 
     def send(self, request: Any, **options: Any) -> Any:
-        with _sent_to(self._endpoint, request):
+        with sent_to(self._endpoint, request):
             return super().send(request, **options)
 
 
-def async_transport(endpoint: str, ca_cert: str) -> AioHttpTransport:
-    """The same for the running event loop."""
-    import aiohttp
-    from azure.core.pipeline.transport import AioHttpTransport
-
-    class AsyncTransport(AioHttpTransport):  # type: ignore[misc]  # as above
-        async def send(self, request: Any, **options: Any) -> Any:
-            with _sent_to(endpoint, request):
-                return await super().send(request, **options)
-
-    # A context of its own: azure-core would make one per request from a path, and no connection would be used twice.
-    trusted = ssl.create_default_context(cafile=ca_cert) if ca_cert else True
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=trusted, limit=POOL),
-        trust_env=not endpoint,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-    )
-    return AsyncTransport(session=session)
-
-
 @contextmanager
-def _sent_to(endpoint: str, request: Any) -> Iterator[None]:
+def sent_to(endpoint: str, request: Any) -> Iterator[None]:
     """While the request is sent, its URL is the endpoint's; afterwards it is the vault's again."""
     url = request.url
     if endpoint:

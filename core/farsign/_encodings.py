@@ -59,7 +59,7 @@ def _decode_simd(raw: bytes) -> bytes:
 
 
 #: Bytes of canonical, unpadded base64url bytes. Raises ValueError for anything else: padding, spaces, +/, stray bits.
-b64url_decode_bytes: Callable[[bytes], bytes] = _decode_simd if _simd else _decode_stdlib
+b64url_decode_bytes: Callable[[bytes], bytes] = _decode_stdlib if _simd is None else _decode_simd
 
 
 def b64url_decode(text: str | bytes) -> bytes:

@@ -108,8 +108,8 @@ class _Refused(ValueError):
     """With a text of our own, which may be shown."""
 
 
-_scan_plain: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_constant).scan_once
-_scan_unique: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_constant, object_pairs_hook=_unique).scan_once
+_scan_plain: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_constant).scan_once  # type: ignore[attr-defined]  # typeshed leaves it out
+_scan_unique: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_constant, object_pairs_hook=_unique).scan_once  # type: ignore[attr-defined]  # as above
 
 
 def _scan(raw: bytes, scan_once: Callable[[str, int], tuple[Any, int]]) -> Any:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from ._algorithms import COORDINATE, JOSE
 from ._encodings import b64url_decode
 from ._key_checks import check_ed25519, check_rsa
-from ._primitives import CURVES, MLDSA_NAMES, mldsa
+from ._primitives import CURVES, MLDSA_NAMES, mldsa_class
 from .errors import InvalidKey
 
 MAX_MEMBERS: Final = 64
@@ -135,9 +135,10 @@ def _okp(jwk: Mapping[str, Any]) -> tuple[Any, None]:
 
 def _akp(jwk: Mapping[str, Any]) -> tuple[Any, None]:
     alg = jwk.get("alg")
-    if not mldsa or alg not in MLDSA_NAMES:
+    loader = mldsa_class(alg, "PublicKey") if alg in MLDSA_NAMES else None
+    if loader is None:
         raise InvalidKey("an AKP JWK whose alg is missing or not supported", next_step=f"use {', '.join(MLDSA_NAMES)}")
-    raw, loader = _bytes(jwk, "pub"), getattr(mldsa, f"{alg.replace('-', '')}PublicKey")
+    raw = _bytes(jwk, "pub")
     return _load("AKP", lambda: loader.from_public_bytes(raw)), None
 
 

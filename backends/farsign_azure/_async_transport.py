@@ -1,0 +1,51 @@
+"""The same over aiohttp, for one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Any
+from weakref import WeakSet
+
+import aiohttp
+from azure.core.pipeline.transport import AioHttpTransport
+
+from ._transport import POOL, sent_to
+
+
+class Connector(aiohttp.TCPConnector):
+    """Cuts at the end what cancelled calls left: aiohttp closes TLS politely, and a server that hangs never says its part."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._made: WeakSet[asyncio.Transport] = WeakSet()
+
+    async def connect(self, *arguments: Any, **options: Any) -> aiohttp.connector.Connection:
+        connection = await super().connect(*arguments, **options)
+        if isinstance(connection.transport, asyncio.Transport):
+            self._made.add(connection.transport)
+        return connection
+
+    async def close(self, **options: Any) -> None:
+        await super().close(**options)
+        for transport in self._made:
+            transport.abort()
+        await asyncio.sleep(0)  # when the loop closes their sockets
+
+
+class AsyncTransport(AioHttpTransport):  # type: ignore[misc]  # azure-core loads its transports lazily, so they are Any
+    def __init__(self, endpoint: str, ca_cert: str) -> None:
+        # A TLS context of our own: azure-core would make one per request from a path, and no connection would be used twice.
+        trusted = ssl.create_default_context(cafile=ca_cert) if ca_cert else True
+        session = aiohttp.ClientSession(
+            connector=Connector(ssl=trusted, limit=POOL),
+            trust_env=not endpoint,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+        )
+        super().__init__(session=session)
+        self._endpoint = endpoint
+
+    async def send(self, request: Any, **options: Any) -> Any:
+        with sent_to(self._endpoint, request):
+            return await super().send(request, **options)
