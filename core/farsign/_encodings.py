@@ -55,7 +55,7 @@ def _decode_simd(raw: bytes) -> bytes:
     rest = len(raw) & 3
     if raw and raw[-1] not in _LAST[rest]:
         raise ValueError(_REFUSED)
-    return _simd(raw.translate(_TABLE) + _PAD[rest], None, True)
+    return _simd(raw.translate(_TABLE) + _PAD[rest], None, True)  # pyright: ignore[reportOptionalCall]  # chosen below only if present
 
 
 #: Bytes of canonical, unpadded base64url bytes. Raises ValueError for anything else: padding, spaces, +/, stray bits.

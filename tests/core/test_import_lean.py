@@ -9,8 +9,34 @@ import sys
 import pytest
 
 # What may be loaded by which first use. Names are prefixes of modules.
-HEAVY = ("cryptography", "jwt", "pluggy", "asyncio", "importlib.metadata", "logging", "concurrent", "ssl", "http", "urllib", "json", "typing")
-SDKS = ("boto3", "botocore", "google.cloud", "google.api_core", "grpc", "azure", "hvac", "requests", "httpx", "aiohttp", "msgspec", "pybase64")
+HEAVY = (
+    "cryptography",
+    "jwt",
+    "pluggy",
+    "asyncio",
+    "importlib.metadata",
+    "logging",
+    "concurrent",
+    "ssl",
+    "http",
+    "urllib",
+    "json",
+    "typing",
+)
+SDKS = (
+    "boto3",
+    "botocore",
+    "google.cloud",
+    "google.api_core",
+    "grpc",
+    "azure",
+    "hvac",
+    "requests",
+    "httpx",
+    "aiohttp",
+    "msgspec",
+    "pybase64",
+)
 STARTUP = "import sys; before = set(sys.modules); {code}; names = sorted(set(sys.modules) - before); import json; print(json.dumps(names))"
 
 
@@ -34,7 +60,9 @@ def test_a_plugin_module_stays_cheap(code: str) -> None:
     assert of(loaded_by(code), ("cryptography", "jwt", "pluggy", "asyncio", "importlib.metadata", "ssl", *SDKS)) == []
 
 
-@pytest.mark.parametrize("package", ["farsign_aws", "farsign_gcp", "farsign_azure", "farsign_vault", "farsign_local", "farsign_contrib"])
+@pytest.mark.parametrize(
+    "package", ["farsign_aws", "farsign_gcp", "farsign_azure", "farsign_vault", "farsign_local", "farsign_contrib"]
+)
 def test_a_backend_loads_no_sdk(package: str) -> None:
     pytest.importorskip(package)
     assert of(loaded_by(f"import {package}"), SDKS) == []
@@ -53,4 +81,6 @@ def test_the_command_line_answers_without_the_rest() -> None:
 def test_the_contract_covers_what_is_heavy() -> None:
     """The lists above name real modules: each heavy one is loaded by the whole job."""
     names = loaded_by("import farsign, asyncio; from farsign import jwt; farsign.parse_uri('file:///etc/app/key.pem')")
-    assert all(of(names, (prefix,)) for prefix in HEAVY if prefix not in ("typing", "http", "urllib", "concurrent", "ssl", "logging"))
+    assert all(
+        of(names, (prefix,)) for prefix in HEAVY if prefix not in ("typing", "http", "urllib", "concurrent", "ssl", "logging")
+    )

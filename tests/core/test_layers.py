@@ -48,7 +48,9 @@ def imports_of(path: Path, package: str, module: str) -> list[Import]:
 
     def visit(node: ast.AST, where: str) -> None:
         for child in ast.iter_child_nodes(node):
-            deeper = "types" if _type_checking(child) else "function" if isinstance(child, FUNCTIONS) and where == "top" else where
+            deeper = (
+                "types" if _type_checking(child) else "function" if isinstance(child, FUNCTIONS) and where == "top" else where
+            )
             if isinstance(child, ast.Import):
                 found.extend(Import(module, alias.name, where) for alias in child.names)
             elif isinstance(child, ast.ImportFrom):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-DRIVER = '''
+DRIVER = """
 from farsign import driver, errors
 
 class Key(driver.RemoteSigner):
@@ -25,7 +25,7 @@ def farsign_uri(uri): return uri.check(slot=int)
 
 @driver.hookimpl
 def farsign_open(uri): return Key()
-'''
+"""
 PYPROJECT = """[build-system]
 requires = ["hatchling"]
 build-backend = "hatchling.build"

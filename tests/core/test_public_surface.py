@@ -10,8 +10,28 @@ import pytest
 
 import farsign
 
-EXAMPLES = """ConfigurationError FarsignError InvalidKeyURI InvalidToken Issuer KeyURI Policy ProviderError Signer SigningKey deadline driver
-errors jwk jws jwt observe open_issuer open_signer parse_uri""".split()
+EXAMPLES = [
+    "ConfigurationError",
+    "FarsignError",
+    "InvalidKeyURI",
+    "InvalidToken",
+    "Issuer",
+    "KeyURI",
+    "Policy",
+    "ProviderError",
+    "Signer",
+    "SigningKey",
+    "deadline",
+    "driver",
+    "errors",
+    "jwk",
+    "jws",
+    "jwt",
+    "observe",
+    "open_issuer",
+    "open_signer",
+    "parse_uri",
+]
 
 
 def test_all_is_complete_and_sorted() -> None:

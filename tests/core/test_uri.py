@@ -25,7 +25,12 @@ SPLIT = {
     "azurekeyvault://V.vault.azure.net/keys/K": ("azurekms", "V.vault.azure.net", "keys/K", {}),
     "hashivault://Key": ("hashivault", "Key", "", {}),
     "awskms://[::1]:8080/alias/x": ("awskms", "[::1]:8080", "alias/x", {}),
-    "awskms:///alias/a%20b?endpoint=http%3A//127.0.0.1%3A4566": ("awskms", "", "alias/a b", {"endpoint": "http://127.0.0.1:4566"}),
+    "awskms:///alias/a%20b?endpoint=http%3A//127.0.0.1%3A4566": (
+        "awskms",
+        "",
+        "alias/a b",
+        {"endpoint": "http://127.0.0.1:4566"},
+    ),
     "file:///a%25b": ("file", "", "a%b", {}),
 }
 
@@ -118,7 +123,9 @@ PLAUSIBLE = st.builds(
     st.sampled_from(["file:", "awskms:", "aws-kms:", "memory:", "hv:", "gcpkms:", "azurekms:", "x:"]),
     st.sampled_from(["", "//", "///"]),
     st.text(alphabet="abZ019/%.:@[]-_=;,+~ é", max_size=40),
-    st.sampled_from(["", "?"]).flatmap(lambda mark: st.just(mark) if not mark else st.text(alphabet="ab=&%2f/:?+", max_size=30).map("?".__add__)),
+    st.sampled_from(["", "?"]).flatmap(
+        lambda mark: st.just(mark) if not mark else st.text(alphabet="ab=&%2f/:?+", max_size=30).map("?".__add__)
+    ),
 )
 
 
