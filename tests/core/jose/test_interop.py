@@ -1,0 +1,117 @@
+"""Tokens of every algorithm verify in libraries that we did not write, from the published key alone; and theirs in ours."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jwt as pyjwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
+
+import farsign_local
+from farsign import Signer, jwk, jwt
+
+CLAIMS = {"sub": "42", "aud": "api", "n": [1, {"é": None}]}
+RSA = rsa.generate_private_key(65537, 2048)
+PRIVATE: dict[str, Any] = {
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), RSA),
+    "ES256": ec.generate_private_key(ec.SECP256R1()),
+    "ES384": ec.generate_private_key(ec.SECP384R1()),
+    "ES512": ec.generate_private_key(ec.SECP521R1()),
+    "ES256K": ec.generate_private_key(ec.SECP256K1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+    "Ed25519": ed25519.Ed25519PrivateKey.generate(),
+    "ML-DSA-44": mldsa.MLDSA44PrivateKey.generate(),
+    "ML-DSA-65": mldsa.MLDSA65PrivateKey.generate(),
+    "ML-DSA-87": mldsa.MLDSA87PrivateKey.generate(),
+}
+PYJWT = [name for name in PRIVATE if name != "Ed25519" and not name.startswith("ML-DSA")]
+JOSERFC = [name for name in PRIVATE if not name.startswith("ML-DSA")]
+PANVA = [name for name in PRIVATE if name != "ES256K" and not name.startswith("ML-DSA")]
+
+
+def token_and_jwk(algorithm: str) -> tuple[str, dict[str, str]]:
+    signer = Signer(farsign_local.opener(PRIVATE[algorithm]), alg=algorithm)
+    return jwt.encode(CLAIMS, signer, expires_in=300), signer.key().jwk()
+
+
+def without_times(claims: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in claims.items() if name not in ("iat", "exp")}
+
+
+@pytest.mark.parametrize("algorithm", PYJWT)
+def test_pyjwt(algorithm: str) -> None:
+    token, published = token_and_jwk(algorithm)
+    claims = pyjwt.decode(token, pyjwt.PyJWK(published), algorithms=[algorithm], audience="api")
+    assert without_times(claims) == CLAIMS
+    theirs = pyjwt.encode(CLAIMS, PRIVATE[algorithm], algorithm=algorithm, headers={"kid": published["kid"]})
+    assert jwt.decode(theirs, jwk.KeySet.parse({"keys": [published]}), audience="api") == CLAIMS
+
+
+@pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # joserfc's own advice; many verifiers know only that name
+@pytest.mark.parametrize("algorithm", JOSERFC)
+def test_joserfc(algorithm: str) -> None:
+    library = pytest.importorskip("joserfc.jwt")
+    from joserfc.jwk import import_key
+
+    token, published = token_and_jwk(algorithm)
+    claims = library.decode(token, import_key(published), algorithms=[algorithm]).claims
+    assert without_times(claims) == CLAIMS
+
+
+@pytest.mark.parametrize("algorithm", PRIVATE)
+def test_jwcrypto(algorithm: str) -> None:
+    pytest.importorskip("jwcrypto")
+    from jwcrypto import jwk as their_jwk
+    from jwcrypto import jws as their_jws
+
+    token, published = token_and_jwk(algorithm)
+    verifier = their_jws.JWS()
+    verifier.allowed_algs = [algorithm]
+    verifier.deserialize(token, their_jwk.JWK(**published))
+    assert without_times(json.loads(verifier.payload)) == CLAIMS
+
+
+SCRIPT = """
+import { jwtVerify, importJWK } from 'jose'
+for (const [token, jwk] of JSON.parse(process.argv[2])) {
+  const { payload } = await jwtVerify(token, await importJWK(jwk), { audience: 'api' })
+  console.log(payload.sub)
+}
+"""
+
+
+def test_panva_jose_in_node(tmp_path: Path) -> None:
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if not node or not npm:
+        pytest.skip("needs Node.js with npm: it verifies with npm's jose")
+    install = subprocess.run(
+        [npm, "install", "--silent", "--no-audit", "--no-fund", "jose@6"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if install.returncode != 0:
+        pytest.skip("npm install jose@6 did not work here")
+    (tmp_path / "verify.mjs").write_text(SCRIPT)
+    tokens = json.dumps([token_and_jwk(algorithm) for algorithm in PANVA])
+    done = subprocess.run([node, "verify.mjs", tokens], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["42"] * len(PANVA)
+
+
+@pytest.mark.parametrize("algorithm", PRIVATE)
+def test_a_pem_of_the_public_key_is_enough(algorithm: str) -> None:
+    token, published = token_and_jwk(algorithm)
+    pem = (
+        PRIVATE[algorithm].public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    key = jwk.Key.from_pem(pem, alg=algorithm)
+    assert key.thumbprint == published["kid"]
+    assert without_times(jwt.decode(token, jwk.Key.from_pem(pem, alg=algorithm, kid=published["kid"]), audience="api")) == CLAIMS
