@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -28,7 +29,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_page_runs(page: Path, place: Path) -> None:
+def test_the_page_runs(page: Path, place: Path, emulator: Any) -> None:
+    """Tests that a page shows are run too, with the fixture that they ask for."""
     names: dict[str, object] = {
         "__name__": "page",
         "uri": f"file://{place}/dev.pem",
@@ -38,3 +40,6 @@ def test_the_page_runs(page: Path, place: Path) -> None:
         exec("import farsign", names)
     for number, block in enumerate(BLOCK.findall(page.read_text()), 1):
         exec(compile(block, f"{page.name} block {number}", "exec"), names)  # the page is the program under test
+    for name, thing in list(names.items()):
+        if name.startswith("test_") and callable(thing):
+            thing(emulator)
