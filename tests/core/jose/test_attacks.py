@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parsers import PARSERS, use
 
-from farsign import errors, jwk, jws, jwt
+import farsign_local
+from farsign import Signer, errors, jwk, jws, jwt
 from farsign._encodings import b64url_encode, der_to_raw
 
 EC = ec.generate_private_key(ec.SECP256R1())
@@ -280,3 +281,40 @@ def test_key_sets_of_any_shape_raise_our_errors_only(document: object) -> None:
             parse(document)
         except errors.FarsignError:
             continue
+
+
+def test_rules_30_general_json_holds_four_signatures_at_most() -> None:
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(5)]
+    sources = [Signer(farsign_local.opener(key)) for key in keys]
+    verifiers = jwk.KeySet([source.key() for source in sources])
+    four = jws.sign_general(b"{}", sources[:4])
+    assert len(jws.verify_general(four, verifiers)) == 4
+    with pytest.raises(errors.ConfigurationError):
+        jws.sign_general(b"{}", sources)
+    extra = jws.sign_general(b"{}", sources[4:])["signatures"]
+    with pytest.raises(errors.InvalidToken):
+        jws.verify_general({**four, "signatures": [*four["signatures"], *extra]}, verifiers)
+
+
+@pytest.mark.parametrize(
+    ("bits", "exponent"), [(1024, 65537), (2048, 1), (2048, 2), (2048, 65536), (2048, 2**32 + 1), (2048, 2**33 + 1)]
+)
+def test_rules_30_rsa_keys_that_are_too_weak_or_odd_are_refused(bits: int, exponent: int) -> None:
+    modulus = (
+        RSA.public_key().public_numbers().n
+        if bits == 2048
+        else rsa.generate_private_key(65537, 1024).public_key().public_numbers().n
+    )
+    members = {"kty": "RSA", "alg": "RS256", "n": _number(modulus), "e": _number(exponent)}
+    with pytest.raises(errors.InvalidKey):
+        jwk.Key.parse(members)
+
+
+def test_rules_30_an_exponent_of_three_warns() -> None:
+    members = {"kty": "RSA", "alg": "RS256", "n": RSA_KEY.jwk()["n"], "e": _number(3)}
+    with pytest.warns(jwk.WeakKeyWarning, match="exponent 3"):
+        jwk.Key.parse(members)
+
+
+def _number(value: int) -> str:
+    return b64url_encode(value.to_bytes((value.bit_length() + 7) // 8, "big"))
