@@ -7,11 +7,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from farsign.driver import CredentialRefresher, Failure, Form, KeyDescription, KeyURI, RemoteSigner, SignReply, SignRequest
-from farsign.errors import IntegrityFailure, KeyMisuse
+from farsign.errors import FarsignError, IntegrityFailure, KeyMisuse
 
 from . import _errors
 from ._client import client_for
-from ._transport import deadline
+from ._deadline import deadline
 from ._uri import place
 
 RAW: Final = 4096  # bytes of a message, at most
@@ -62,8 +62,7 @@ class AwsKey(RemoteSigner, CredentialRefresher):
 
     def describe(self, version: str | None = None, *, timeout: float) -> KeyDescription:
         """GetPublicKey; by alias, its reply names the key."""
-        with deadline(timeout):
-            reply = self._shared.client.kms.get_public_key(KeyId=version or self._place.key, **self._grants)
+        reply = self._call("get_public_key", timeout, KeyId=version or self._place.key)
         spec, usage, arn, spki = (
             _text(reply, "KeySpec"),
             _text(reply, "KeyUsage"),
@@ -77,25 +76,31 @@ class AwsKey(RemoteSigner, CredentialRefresher):
         return KeyDescription(arn, spki, _inputs(spec, reply), pinned=self._place.pinned, protection="hsm")
 
     def sign(self, request: SignRequest, *, timeout: float) -> SignReply:
-        with deadline(timeout):
-            reply = self._shared.client.kms.sign(
-                KeyId=request.version,
-                Message=bytes(request.data),
-                MessageType=_TYPES[request.form],
-                SigningAlgorithm=_WIRE[request.algorithm],
-                **self._grants,
-            )
+        reply = self._call(
+            "sign",
+            timeout,
+            KeyId=request.version,
+            Message=bytes(request.data),
+            MessageType=_TYPES[request.form],
+            SigningAlgorithm=_WIRE[request.algorithm],
+        )
         signature = reply.get("Signature")
         if not isinstance(signature, bytes):
             raise IntegrityFailure("AWS KMS sent a Sign reply without a signature", reason="garbled reply")
         return SignReply(signature, _text(reply, "KeyId") or None)
 
+    def _call(self, operation: str, timeout: float, **parameters: Any) -> Any:
+        with deadline(timeout):
+            try:
+                return getattr(self._shared.client.kms, operation)(**parameters, **self._grants)
+            except FarsignError as error:
+                raise error.with_traceback(None) from None  # whose frames hold the request, with its credentials (RULES 16)
+
     def refresh_credentials(self, *, timeout: float) -> None:
-        """A new session reads the credentials again, from wherever they come."""
-        self._shared.renew()
+        self._shared.client.credentials.refresh(timeout)
 
     def classify(self, error: Exception) -> Failure | None:
-        return _errors.classify(error, repr(str(self._uri)))
+        return _errors.classify(error, self._uri)
 
     def close(self) -> None:
         self._shared.release()

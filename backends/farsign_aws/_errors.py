@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import re
+import traceback
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from farsign import errors
-from farsign.driver import Failure
+from farsign.driver import Failure, KeyURI
 
 CODES: Final = MappingProxyType(
     {
         "ThrottlingException": errors.Throttled,
         "Throttling": errors.Throttled,
+        "ThrottledException": errors.Throttled,
+        "RequestThrottled": errors.Throttled,
+        "RequestThrottledException": errors.Throttled,
         "TooManyRequestsException": errors.Throttled,
         "RequestLimitExceeded": errors.Throttled,
+        "SlowDown": errors.Throttled,
         "KMSInternalException": errors.ProviderUnavailable,
         "DependencyTimeoutException": errors.ProviderUnavailable,
         "InternalFailure": errors.ProviderUnavailable,
         "ServiceUnavailable": errors.ProviderUnavailable,
         "RequestTimeout": errors.ProviderUnavailable,
+        "RequestTimeoutException": errors.ProviderUnavailable,
         "KeyUnavailableException": errors.KeyUnavailable,
         "CloudHsmClusterNotActiveException": errors.KeyUnavailable,
         "CustomKeyStoreInvalidStateException": errors.KeyUnavailable,
@@ -31,68 +38,116 @@ CODES: Final = MappingProxyType(
         "InvalidSignatureException": errors.CredentialsExpired,
         "SignatureDoesNotMatch": errors.CredentialsExpired,
         "IncompleteSignature": errors.CredentialsExpired,
+        "IncompleteSignatureException": errors.CredentialsExpired,
+        "InvalidIdentityToken": errors.CredentialsExpired,
         "RequestExpired": errors.ClockSkew,
+        "RequestTimeTooSkewed": errors.ClockSkew,
         "MissingAuthenticationToken": errors.CredentialsNotFound,
         "MissingAuthenticationTokenException": errors.CredentialsNotFound,
         "AccessDeniedException": errors.PermissionDenied,
         "AccessDenied": errors.PermissionDenied,
+        "NotAuthorized": errors.PermissionDenied,
         "OptInRequired": errors.PermissionDenied,
+        "RegionDisabledException": errors.PermissionDenied,
         "NotFoundException": errors.KeyNotFound,
         "DisabledException": errors.KeyDisabled,
-        "KMSInvalidStateException": errors.KeyUnavailable,
         "InvalidKeyUsageException": errors.KeyMisuse,
         "UnsupportedOperationException": errors.KeyMisuse,
         "InvalidArnException": errors.KeyMisuse,
         "ValidationException": errors.KeyMisuse,
+        "ValidationError": errors.KeyMisuse,
         "SerializationException": errors.KeyMisuse,
         "InvalidGrantTokenException": errors.KeyMisuse,
         "LimitExceededException": errors.QuotaExceeded,
     }
 )
-_STATES: Final = (  # in the text of KMSInvalidStateException
+_STATES: Final = (  # in the text of KMSInvalidStateException; the others pass: creating, updating, unavailable
     ("pending deletion", errors.KeyDeleted),
     ("pending replica deletion", errors.KeyDeleted),
     ("is disabled", errors.KeyDisabled),
     ("pending import", errors.KeyDisabled),
 )
-_ARN: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(?:key|alias)/[A-Za-z0-9/_-]+")
-_ACTION: Final = re.compile(r"\bkms:[A-Za-z]+\b|\bsts:[A-Za-z]+\b")
+_STATUSES: Final = MappingProxyType(  # of codes that are not in the table
+    {
+        401: errors.CredentialsExpired,
+        403: errors.PermissionDenied,
+        408: errors.ProviderUnavailable,
+        429: errors.Throttled,
+    }
+)
 _SKEW: Final = ("Signature expired", "Signature not yet current")
-_LOCALLY: Final = "locally `aws sso login` or AWS_PROFILE; on Lambda or EKS attach a role; in tests use the emulator fixture"
+_ARN: Final = re.compile(
+    r"arn:aws[a-z-]*:(?:kms:[a-z0-9-]+:[0-9]{12}:(?:key|alias)|iam::[0-9]{12}:role)/[A-Za-z0-9/_+=,.@-]*[A-Za-z0-9_]"
+)
+_ACTION: Final = re.compile(r"\b(?:kms|sts):[A-Z][A-Za-z]+\b")
+_STEPS: Final[Mapping[type[errors.ProviderError], str]] = MappingProxyType(
+    {
+        errors.CredentialsNotFound: "locally `aws sso login` or AWS_PROFILE; on Lambda or EKS attach a role; "
+        "in tests use the emulator fixture",
+        errors.CredentialsExpired: "locally `aws sso login`; elsewhere see that the role's credentials are renewed "
+        "(static keys with a session token are not)",
+        errors.Throttled: "answer 503 with Retry-After (.retry_after); the quota is per account, region and key family",
+    }
+)
 
 
-def classify(error: Exception, uri: str) -> Failure | None:
+def classify(error: Exception, uri: KeyURI) -> Failure | None:
+    """None: a bug."""
     from botocore import exceptions as sdk
 
+    name = type(error).__name__
     if isinstance(error, sdk.ClientError):
-        return _answered(error.response, error.operation_name)
-    if isinstance(error, (sdk.NoCredentialsError, sdk.PartialCredentialsError, sdk.ProfileNotFound)):
-        tried = "tried environment, config files, container role, instance role"
-        return Failure(errors.CredentialsNotFound, message=f"AWS found none for {uri} ({tried})", next_step=_LOCALLY)
-    if isinstance(error, (sdk.CredentialRetrievalError, sdk.TokenRetrievalError, sdk.SSOTokenLoadError)):
-        return Failure(errors.CredentialsExpired, reason=type(error).__name__)
+        return _answered(error.response, error.operation_name, uri)
+    if isinstance(error, (sdk.NoCredentialsError, sdk.PartialCredentialsError)):
+        first = f"profile {profile}" if (profile := uri.get("profile")) else "environment"
+        tried = f"tried {first}, config files, container role, instance role"
+        return _failure(errors.CredentialsNotFound, name, message=f"AWS found none for {str(uri)!r} ({tried})")
+    if isinstance(error, (sdk.CredentialRetrievalError, sdk.TokenRetrievalError, sdk.SSOError, *_logins(sdk))):
+        message = f"AWS's credentials for {str(uri)!r} could not be renewed ({name})"
+        return _failure(errors.CredentialsExpired, name, message=message)
     if isinstance(error, sdk.ParamValidationError):
-        return Failure(errors.KeyMisuse, reason="ParamValidationError")
+        return _failure(errors.KeyMisuse, name)
     if isinstance(error, (sdk.HTTPClientError, sdk.ConnectionError)):
-        return Failure(errors.ProviderUnavailable, reason=type(error).__name__, answered=False)
+        return Failure(errors.ProviderUnavailable, reason=name, answered=False)
     if isinstance(error, sdk.BotoCoreError):
-        return Failure(errors.IntegrityFailure if "parse" in type(error).__name__.lower() else errors.ProviderUnavailable,
-                       reason=type(error).__name__)  # fmt: skip
-    if isinstance(error, (UnicodeDecodeError, ValueError)):  # a body that is no JSON, or not in UTF-8
-        return Failure(errors.IntegrityFailure, reason="garbled reply")
+        detail = f": {error}" if isinstance(error, sdk.InvalidConfigError) else f" ({name})"
+        return _failure(errors.CredentialsNotFound, name, message=f"boto3 cannot use its settings for {str(uri)!r}{detail}")
+    frames = [frame.f_globals.get("__name__") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if "botocore.parsers" in frames or frames[-1:] == ["botocore.endpoint"]:
+        return _failure(errors.IntegrityFailure, "garbled reply", message="AWS sent a reply that means nothing")
     return None
 
 
-def _answered(response: Any, operation: str) -> Failure:
+def _logins(sdk: Any) -> tuple[type[Exception], ...]:
+    """`aws login` is newer than the oldest botocore that is supported."""
+    return (sdk.LoginError,) if hasattr(sdk, "LoginError") else ()
+
+
+def _failure(kind: type[errors.ProviderError], reason: str, **told: Any) -> Failure:
+    return Failure(kind, reason=reason, **{"next_step": _STEPS.get(kind, ""), **told})
+
+
+def _answered(response: Any, operation: str, uri: KeyURI) -> Failure:
     code, text = str(response["Error"].get("Code", "")), str(response["Error"].get("Message", ""))
     meta = response.get("ResponseMetadata", {})
-    request_id = str(meta.get("RequestId", ""))
     kind = _kind(code, text, int(meta.get("HTTPStatusCode", 0)))
+    told: dict[str, Any] = {"request_id": str(meta.get("RequestId", "")), "retry_after": _retry_after(meta)}
     if kind is errors.PermissionDenied:
-        return _denied(code, text, operation, request_id)
-    return Failure(
-        kind, reason=code, request_id=request_id, retry_after=_retry_after(meta), message=_message(kind, operation, text)
-    )
+        told |= _missing(text, operation)
+    # AWS's texts may quote what was sent, so only an ARN is taken from them
+    arn = _ARN.search(text)
+    where = "" if kind is errors.Throttled else f" on {arn[0] if arn else repr(str(uri))}"
+    verb = _VERBS.get(kind, f"answered {code or 'something else'} to")
+    return _failure(kind, code, message=f"AWS {_service(operation).upper()} {verb} {operation}{where}", **told)
+
+
+_VERBS: Final[Mapping[type[errors.ProviderError], str]] = MappingProxyType(
+    {errors.Throttled: "throttled", errors.PermissionDenied: "refused"}
+)
+
+
+def _service(operation: str) -> str:
+    return "sts" if operation.startswith("AssumeRole") else "kms"
 
 
 def _kind(code: str, text: str, status: int) -> type[errors.ProviderError]:
@@ -100,38 +155,26 @@ def _kind(code: str, text: str, status: int) -> type[errors.ProviderError]:
         return errors.ClockSkew
     if code == "KMSInvalidStateException":
         return next((kind for words, kind in _STATES if words in text), errors.KeyUnavailable)
-    if known := CODES.get(code):
+    if known := CODES.get(code) or _STATUSES.get(status):
         return known
-    return errors.ProviderUnavailable if status >= 500 or not status else errors.KeyMisuse
+    if status >= 500:
+        return errors.ProviderUnavailable
+    return errors.KeyMisuse if status >= 400 else errors.IntegrityFailure  # a redirect, say: no KMS sends one
 
 
-def _message(kind: type[errors.ProviderError], operation: str, text: str) -> str:
-    """AWS's own texts may quote what was sent, so only the key's ARN is taken from them."""
-    arn = _ARN.search(text)
-    where = f" on {arn[0]}" if arn else ""
-    return f"AWS KMS throttled {operation}{where}" if kind is errors.Throttled else f"AWS KMS {operation}{where}: {kind.code}"
-
-
-def _denied(code: str, text: str, operation: str, request_id: str) -> Failure:
-    arn, action = _ARN.search(text), _ACTION.search(text)
-    permission = action[0] if action else f"kms:{operation}"
-    where = f" on {arn[0]}" if arn else ""
-    allow = permission if permission.startswith("sts:") else "kms:GetPublicKey and kms:Sign"
-    return Failure(
-        errors.PermissionDenied,
-        reason=code,
-        permission=permission,
-        request_id=request_id,
-        message=f"AWS KMS refused {operation}{where}",
-        next_step=f"allow {allow} on that key ARN (an alias ARN as Resource grants nothing)",
-    )
+def _missing(text: str, operation: str) -> dict[str, str]:
+    """The permission, and what to do about it."""
+    action = _ACTION.search(text)
+    permission = action[0] if action else f"{_service(operation)}:{operation}"
+    step = "allow kms:GetPublicKey and kms:Sign on that key ARN (an alias ARN as Resource grants nothing)"
+    if permission.startswith("sts:"):
+        step = f"allow {permission} on that role, and this process in the role's trust policy (with its external id, if it asks for one)"
+    return {"permission": permission, "next_step": step}
 
 
 def _retry_after(meta: Any) -> float | None:
     headers = meta.get("HTTPHeaders", {})
     for name, scale in (("x-amz-retry-after", 1e-3), ("retry-after", 1.0)):
-        try:
-            return float(headers[name]) * scale
-        except (KeyError, ValueError):
-            continue
+        if re.fullmatch("[0-9]{1,8}", value := headers.get(name, "")):
+            return int(value) * scale
     return None

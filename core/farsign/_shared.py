@@ -2,45 +2,41 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from . import _fork
 from ._clock import SYSTEM, Clock
 from ._workers import Workers
-from .errors import DeadlineExceeded
+from .errors import FarsignError, ProviderUnavailable
 
 T = TypeVar("T")
 ONCE_IN: Final = 30.0  # seconds between two forced renewals
 LIMIT: Final = 10.0  # seconds that fetching a credential may take
 AHEAD: Final = 0.8  # of a credential's life, after which it is renewed in the background
+LEFT_BEHIND: Final = 4  # fetches that hang, at most, each with a thread
 
 
 class Shared(Generic[T]):
     """A client and its users. Get one from ``shared_client``."""
 
-    def __init__(self, key: Hashable, make: Callable[[], T], close: Callable[[T], object]) -> None:
-        self._key, self._make, self._close = key, make, close
-        self._renewed = -ONCE_IN
+    def __init__(self, key: Hashable, client: T, close: Callable[[T], object]) -> None:
+        self._key, self._close = key, close
         self.users = 0
-        self.client: T = make()
-
-    def renew(self, *, clock: Clock = SYSTEM) -> bool:
-        """Make the client anew, at most every 30 s. Calls under way keep the old one. False: it was done a moment ago."""
-        with _registry.lock:
-            if clock.monotonic() < self._renewed + ONCE_IN:
-                return False
-            self._renewed = clock.monotonic()
-            self.client = self._make()
-        return True
+        self.client = client
 
     def release(self) -> None:
         """One user less; the last one closes the client."""
         with _registry.lock:
             self.users -= 1
-            last = self.users == 0 and _registry.clients.pop(self._key, None) is self
+            last = self.users == 0 and _registry.clients.get(self._key) is self  # not so for a parent's, in a forked child
+            if last:
+                del _registry.clients[self._key]
         if last:
             self._close(self.client)
 
@@ -65,7 +61,7 @@ def shared_client(key: Hashable, make: Callable[[], T], close: Callable[[T], obj
     with _registry.lock:
         shared = _registry.clients.get(key)
         if shared is None:
-            shared = _registry.clients[key] = Shared(key, make, close)
+            shared = _registry.clients[key] = Shared(key, make(), close)
         shared.users += 1
         return shared
 
@@ -80,29 +76,31 @@ class Credential(NamedTuple, Generic[T]):
 class ExpiringCredential(Generic[T]):
     """Fetched once for all threads, renewed ahead in the background, fetched again at most every 30 s when it is refused.
 
-    ``fetch(timeout)`` runs on a thread of its own with a limit of 10 s, so that no attempt's end is its end.
+    ``fetch(timeout)`` runs on a thread of its own with a limit of 10 s, so that no attempt's end is its end. One that does not keep
+    to its limit is left behind, and the next who asks starts another.
     """
 
     def __init__(self, fetch: Callable[[float], Credential[T]], *, clock: Clock = SYSTEM) -> None:
         self._fetch, self._clock = fetch, clock
         self._current: Credential[T] | None = None
-        self._fetched = self._forced = -ONCE_IN
+        self._fetched = self._forced = self._started = -math.inf
         self.after_fork()
         _fork.register(self)
 
     def after_fork(self) -> None:
         self._lock = threading.Lock()
         self._flight: Future[Credential[T]] | None = None
-        self._worker = Workers(1, "farsign-credential")
+        self._workers = Workers(LEFT_BEHIND, "farsign-credential")
 
     def get(self, timeout: float) -> T:
-        """The value; waits at most ``timeout`` seconds. Raises what the fetch raised, or DeadlineExceeded."""
+        """The value; waits at most ``timeout`` seconds. Raises what the fetch raised, or ProviderUnavailable."""
         now, current = self._clock.monotonic(), self._current
-        if current is not None and (current.expires is None or now < current.expires):
-            if current.expires is not None and now > self._fetched + AHEAD * (current.expires - self._fetched):
-                self._start()
-            return current.value
-        return self._wait(self._start(), timeout)
+        end = math.inf if current is None or current.expires is None else current.expires
+        if current is None or now >= end:
+            return self._wait(self._flying(), timeout)
+        if now > max(self._fetched + AHEAD * (end - self._fetched), self._started + ONCE_IN):
+            self._flying()
+        return current.value
 
     def refresh(self, timeout: float) -> bool:
         """After a refusal: fetch again and wait. False: that was done less than 30 s ago, so the refusal stands."""
@@ -110,27 +108,32 @@ class ExpiringCredential(Generic[T]):
             if self._clock.monotonic() < self._forced + ONCE_IN:
                 return False
             self._forced = self._clock.monotonic()
-            self._current = None
-        self._wait(self._start(), timeout)
+            self._current = self._flight = None  # what is under way may bring what was refused
+        self._wait(self._flying(), timeout)
         return True
 
-    def _start(self) -> Future[Credential[T]]:
+    def _flying(self) -> Future[Credential[T]]:
+        """The fetch under way, or a new one."""
         with self._lock:
-            if self._flight is None or self._flight.done():
-                self._flight = self._worker.submit(self._renew)
+            now = self._clock.monotonic()
+            if self._flight is None or self._flight.done() or now >= self._started + LIMIT:
+                self._started = now
+                self._flight = self._workers.submit(partial(self._renew, now))
             return self._flight
 
-    def _renew(self) -> Credential[T]:
-        started = self._clock.monotonic()
+    def _renew(self, started: float) -> Credential[T]:
         fresh = self._fetch(LIMIT)
-        self._fetched, self._current = started, fresh
+        with self._lock:
+            if started >= self._started:  # else it was left behind
+                self._fetched, self._current = started, fresh
         return fresh
 
     def _wait(self, flight: Future[Credential[T]], timeout: float) -> T:
         try:
             error = flight.exception(timeout)
         except TimeoutError:
-            raise DeadlineExceeded(f"no credential within {timeout:.3g} s") from None
+            what = f"no credential within {timeout:.3g} s"
+            raise ProviderUnavailable(what, reason="timeout", answered=False, counts=False) from None
         if error is not None:
-            raise error
+            raise copy.copy(error) if isinstance(error, FarsignError) else error  # ours are amended by who gets them
         return flight.result().value

@@ -1,0 +1,42 @@
+"""Signed URLs of Amazon CloudFront, by botocore's CloudFrontSigner.
+
+    signer = farsign_contrib.cloudfront.CloudFrontSigner(key_pair_id, signer.key())
+    url = signer.generate_presigned_url("https://d111.cloudfront.net/a.mp4", date_less_than=expires)
+
+botocore's documentation says SHA-1, which providers do not sign. CloudFront takes SHA-256 too, if the URL says so: RSA and P-256 keys.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+from ._given import no_such_kind, private_key, signing_key
+
+HASH: Final = "Hash-Algorithm=SHA256"
+
+
+def CloudFrontSigner(key_id: str, key: Any) -> Any:  # noqa: N802  # botocore's name; a function, so that it is imported late
+    """A ``botocore.signers.CloudFrontSigner`` whose URLs say SHA-256. key_id: the public key's id at CloudFront."""
+    private = private_key(key)
+    if isinstance(private, rsa.RSAPrivateKey):
+        arguments: tuple[Any, ...] = (padding.PKCS1v15(), hashes.SHA256())
+    elif isinstance(private, ec.EllipticCurvePrivateKey) and private.curve.name == "secp256r1":
+        arguments = (ec.ECDSA(hashes.SHA256()),)
+    else:
+        raise no_such_kind(signing_key(key), "CloudFront", "RSA or P-256")
+    return _class()(key_id, lambda message: private.sign(message, *arguments))
+
+
+@cache
+def _class() -> Any:
+    from botocore.signers import CloudFrontSigner as Base
+
+    class SHA256Signer(Base):
+        def generate_presigned_url(self, url: str, date_less_than: Any = None, policy: Any = None) -> str:
+            return f"{super().generate_presigned_url(url, date_less_than, policy)}&{HASH}"
+
+    return SHA256Signer

@@ -1,0 +1,50 @@
+"""The emulator under AWS's own names, over TLS: what runs against it believes to be in the cloud, with its ambient credentials."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farsign_aws._emulator import AwsEmulator
+
+REGIONS = ("eu-west-1", "us-east-1")
+HOSTS = tuple(f"{service}.{region}.amazonaws.com" for service in ("kms", "sts") for region in REGIONS)
+KEYS = "aws_access_key_id = {0.access_key}\naws_secret_access_key = {0.secret}\naws_session_token = {0.token}\n"
+
+
+class Cloud(AwsEmulator):
+    tls_names = HOSTS
+
+    def uri(self, name: str, region: str = "eu-west-1", **parameters: str) -> str:
+        """Of a key by id or alias, at the region's own host."""
+        rest = "".join(f"&{parameter}={value}" for parameter, value in parameters.items())
+        return f"awskms:///{name}?region={region}&endpoint=https://kms.{region}.amazonaws.com:{self.port}{rest}"
+
+    def new(self, region: str = "eu-west-1", **options: Any) -> str:
+        """The id of a new key."""
+        return self.create_key("ES256", region=region, **options).version.rpartition("/")[2]
+
+    def temporary(self, seconds: float = 3600.0) -> str:
+        """Lines of a credentials file."""
+        return KEYS.format(self.credentials.issue("111122223333", "arn:aws:sts::111122223333:assumed-role/x/y", seconds))
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch, no_settings: Path) -> Iterator[Cloud]:
+    """Its credentials are not set: a test says where they come from."""
+    look_up: Callable[..., Any] = socket.getaddrinfo
+
+    def here(host: str, port: Any, *arguments: Any, **options: Any) -> Any:
+        assert host in (*HOSTS, "127.0.0.1", "localhost"), f"{host} was looked up"
+        return look_up("127.0.0.1", port, *arguments, **options)
+
+    with Cloud() as emulator:
+        assert emulator.certificate
+        monkeypatch.setattr(socket, "getaddrinfo", here)
+        monkeypatch.setenv("AWS_CA_BUNDLE", emulator.certificate.ca_file)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"https://sts.eu-west-1.amazonaws.com:{emulator.port}")
+        yield emulator
