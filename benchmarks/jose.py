@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 import farsign
 import farsign_local
-from farsign import _encodings, _json, jwk, jwt
-from farsign._primitives import checker
+from farsign import jwk, jwt
+from farsign._base import encodings, strict_json
+from farsign._base.primitives import checker
 
 from ._timing import medians, table
 
@@ -69,7 +70,7 @@ def verifying() -> None:
         token, members = jwt.encode(CLAIMS, signer), signer.key().jwk()
         key = jwk.Key.from_public_key(private.public_key(), alg=name, kid=members["kid"])
         head, _, tail = token.rpartition(".")
-        check, data, signature = checker(private.public_key(), name), head.encode(), _encodings.b64url_decode(tail)
+        check, data, signature = checker(private.public_key(), name), head.encode(), encodings.b64url_decode(tail)
         took = medians(
             {
                 "bare": lambda check=check, data=data, signature=signature: check(signature, data),
@@ -84,8 +85,8 @@ def verifying() -> None:
 
 
 def _readers() -> str:
-    json_reader = "msgspec" if _json.msgspec is not None else "json"
-    return f"{json_reader} and {'pybase64' if _encodings._simd is not None else 'binascii'}"
+    json_reader = "msgspec" if strict_json.msgspec is not None else "json"
+    return f"{json_reader} and {'pybase64' if encodings._simd is not None else 'binascii'}"
 
 
 if __name__ == "__main__":

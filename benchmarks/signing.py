@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 import farsign
 import farsign_local
 from farsign import driver, jwt
-from farsign._primitives import checker
+from farsign._base.primitives import checker
 
 from ._timing import medians, table
 

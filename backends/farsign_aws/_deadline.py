@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from farsign import _fork
+from farsign._base import fork
 
 
 class Watch:
@@ -49,7 +49,7 @@ class _Reaper:
 
     def __init__(self) -> None:
         self.after_fork()
-        _fork.register(self)
+        fork.register(self)
 
     def after_fork(self) -> None:
         self._changed = threading.Condition(threading.Lock())

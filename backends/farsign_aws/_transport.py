@@ -18,8 +18,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import Timeout, parse_url
 
-from farsign import _fork
-from farsign._workers import Workers
+from farsign._base import fork
+from farsign._base.workers import Workers
 from farsign.errors import IntegrityFailure, ProviderUnavailable
 
 from ._deadline import Watch, current
@@ -34,7 +34,7 @@ class _Resolver:
 
     def __init__(self) -> None:
         self.after_fork()
-        _fork.register(self)
+        fork.register(self)
 
     def after_fork(self) -> None:
         self._workers = Workers(LOOKUPS, "farsign-dns")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from azure.core.exceptions import HttpResponseError
 from azure.core.rest import HttpRequest
 
-from farsign._encodings import b64url_decode, b64url_encode
+from farsign._base.encodings import b64url_decode, b64url_encode
 from farsign.driver import (
     AsyncRemoteSigner,
     CredentialRefresher,

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
 
-from farsign._encodings import b64url_decode, b64url_encode, der_to_raw, raw_to_der
-from farsign._public_jwk import public_jwk
+from farsign._base.encodings import b64url_decode, b64url_encode, der_to_raw, raw_to_der
+from farsign._base.public_jwk import public_jwk
 from farsign.testing.emulator import DISABLED, ENABLED, Call, EmulatorClock, Key, KeyStore, Version, kind_of, parameters, verify
 
 from . import _emulator_errors as errors

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final
 
-from farsign._algorithms import primitive
+from farsign._base.algorithms import primitive
 from farsign.driver import Failure, KeyDescription, KeyURI, RemoteSigner, SignReply, SignRequest, VersionLister
 from farsign.errors import AlgorithmNotSupported, InvalidKey, KeyFileError, KeyNotFound, KeyUnavailable
 

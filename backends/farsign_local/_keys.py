@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-from farsign._algorithms import Algorithm, lookup
-from farsign._key_checks import check_public_key
-from farsign._primitives import CURVES, HASHES, algorithms_of, pss, spki
+from farsign._base.algorithms import Algorithm, lookup
+from farsign._base.key_checks import check_public_key
+from farsign._base.primitives import CURVES, HASHES, algorithms_of, pss, spki
 from farsign.driver import Form, KeyDescription, SignReply, SignRequest
 from farsign.errors import AlgorithmNotSupported, ConfigurationError, InvalidKey, KeyMisuse
 

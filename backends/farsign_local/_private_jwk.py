@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from farsign._algorithms import COORDINATE
-from farsign._encodings import b64url_decode
-from farsign._json import loads_object
-from farsign._jwk_parse import PRIVATE, parse_jwk
-from farsign._primitives import CURVES, spki
+from farsign._base.algorithms import COORDINATE
+from farsign._base.encodings import b64url_decode
+from farsign._base.jwk_parse import PRIVATE, parse_jwk
+from farsign._base.primitives import CURVES, spki
+from farsign._base.strict_json import loads_object
 from farsign.errors import InvalidKey
 
 from ._keys import PrivateKey, mldsa_class

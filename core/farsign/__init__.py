@@ -6,13 +6,13 @@ Names are imported when they are first used, so that ``import farsign`` costs ne
 TYPE_CHECKING = False  # the name is what type checkers look for; importing it from typing would cost more than all the rest
 if TYPE_CHECKING:
     from . import driver, errors, jwk, jws, jwt
-    from ._events import observe
-    from ._issuer import Issuer, open_issuer
-    from ._plugins import parse_uri
-    from ._policy import Policy, deadline
-    from ._signer import Signer, open_signer
-    from ._signing_key import SigningKey
-    from ._uri import KeyURI
+    from ._base.events import observe
+    from ._base.policy import Policy, deadline
+    from ._base.uri import KeyURI
+    from ._jose.issuer import Issuer, open_issuer
+    from ._plugin.discovery import parse_uri
+    from ._signer.signer import Signer, open_signer
+    from ._signer.signing_key import SigningKey
     from .errors import ConfigurationError, FarsignError, InvalidKeyURI, InvalidToken, ProviderError
 
     __version__: str
@@ -23,22 +23,22 @@ _HOME = {
     "FarsignError": "errors",
     "InvalidKeyURI": "errors",
     "InvalidToken": "errors",
-    "Issuer": "_issuer",
-    "KeyURI": "_uri",
-    "Policy": "_policy",
+    "Issuer": "_jose.issuer",
+    "KeyURI": "_base.uri",
+    "Policy": "_base.policy",
     "ProviderError": "errors",
-    "Signer": "_signer",
-    "SigningKey": "_signing_key",
-    "deadline": "_policy",
+    "Signer": "_signer.signer",
+    "SigningKey": "_signer.signing_key",
+    "deadline": "_base.policy",
     "driver": "driver",
     "errors": "errors",
     "jwk": "jwk",
     "jws": "jws",
     "jwt": "jwt",
-    "observe": "_events",
-    "open_issuer": "_issuer",
-    "open_signer": "_signer",
-    "parse_uri": "_plugins",
+    "observe": "_base.events",
+    "open_issuer": "_jose.issuer",
+    "open_signer": "_signer.signer",
+    "parse_uri": "_plugin.discovery",
 }
 __all__ = [
     "ConfigurationError",

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import NoDigestInfo, Prehashed
 
-from . import _algorithms
-from ._encodings import raw_to_der
-from ._primitives import JWK_CURVE, MLDSA_NAMES, mldsa_class, mldsa_name
-from ._signing_key import SigningKey
+from ._base import algorithms
+from ._base.encodings import raw_to_der
+from ._base.primitives import JWK_CURVE, MLDSA_NAMES, mldsa_class, mldsa_name
+from ._signer.signing_key import SigningKey
 from .errors import AlgorithmNotSupported, KeyNotExportable
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class RemoteRSAPrivateKey(_Remote, rsa.RSAPrivateKey):
         hash_name, hashed = _hash_name(algorithm)
         family = self._family(padding, hash_name)
         name = f"{family}{hash_name.removeprefix('SHA')}"
-        if not hash_name or name not in _algorithms.JOSE:
+        if not hash_name or name not in algorithms.JOSE:
             raise self._no(f"sign with {hash_name or type(algorithm).__name__}")
         if hashed:
             _check_digest(self, hash_name, data)
@@ -160,7 +160,7 @@ class RemoteEllipticCurvePrivateKey(_Remote, ec.EllipticCurvePrivateKey):
             raise self._no(f"sign with {hash_name or 'this hash'}")
         if hashed:
             _check_digest(self, hash_name, data)
-        algorithm = _algorithms.ecdsa(JWK_CURVE[self.curve.name], hash_name)
+        algorithm = algorithms.ecdsa(JWK_CURVE[self.curve.name], hash_name)
         return raw_to_der(self._remote(algorithm.name, data, hashed=hashed), algorithm.curve)
 
     def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> NoReturn:

@@ -13,22 +13,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from ._algorithms import Form as Form
+from ._base.algorithms import Form as Form
 from .errors import ProviderError
 
 if TYPE_CHECKING:
-    from ._hooks import hookimpl as hookimpl
-    from ._hosts import check_host as check_host
-    from ._hosts import is_loopback as is_loopback
-    from ._hosts import split_endpoint as split_endpoint
-    from ._shared import Credential as Credential
-    from ._shared import ExpiringCredential as ExpiringCredential
-    from ._shared import Shared as Shared
-    from ._shared import shared_client as shared_client
-    from ._spki import spki_from_jwk as spki_from_jwk
-    from ._spki import spki_from_pem as spki_from_pem
-    from ._spki import spki_from_raw as spki_from_raw
-    from ._uri import KeyURI as KeyURI
+    from ._base.hosts import check_host as check_host
+    from ._base.hosts import is_loopback as is_loopback
+    from ._base.hosts import split_endpoint as split_endpoint
+    from ._base.uri import KeyURI as KeyURI
+    from ._plugin.hooks import hookimpl as hookimpl
+    from ._plugin.shared import Credential as Credential
+    from ._plugin.shared import ExpiringCredential as ExpiringCredential
+    from ._plugin.shared import Shared as Shared
+    from ._plugin.shared import shared_client as shared_client
+    from ._plugin.spki import spki_from_jwk as spki_from_jwk
+    from ._plugin.spki import spki_from_pem as spki_from_pem
+    from ._plugin.spki import spki_from_raw as spki_from_raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +128,18 @@ class CredentialRefresher(ABC):
 
 # Imported when asked for: the helpers need cryptography, the markers pluggy, and a plugin module must stay cheap to import.
 _LAZY = {
-    "spki_from_pem": "_spki",
-    "spki_from_jwk": "_spki",
-    "spki_from_raw": "_spki",
-    "shared_client": "_shared",
-    "ExpiringCredential": "_shared",
-    "Credential": "_shared",
-    "Shared": "_shared",
-    "hookimpl": "_hooks",
-    "KeyURI": "_uri",
-    "check_host": "_hosts",
-    "is_loopback": "_hosts",
-    "split_endpoint": "_hosts",
+    "spki_from_pem": "_plugin.spki",
+    "spki_from_jwk": "_plugin.spki",
+    "spki_from_raw": "_plugin.spki",
+    "shared_client": "_plugin.shared",
+    "ExpiringCredential": "_plugin.shared",
+    "Credential": "_plugin.shared",
+    "Shared": "_plugin.shared",
+    "hookimpl": "_plugin.hooks",
+    "KeyURI": "_base.uri",
+    "check_host": "_base.hosts",
+    "is_loopback": "_base.hosts",
+    "split_endpoint": "_base.hosts",
 }
 
 

@@ -11,10 +11,17 @@ Each has an async twin with an ``a`` before its name. Signing takes a Signer, an
 verifying takes a Key, a KeySet, a SigningKey or a RemoteKeySet, and returns a ``Verified`` or raises InvalidToken.
 """
 
-from ._jws_compact import Verified, averify, unverified_header, verify
-from ._jws_detached import averify_detached, averify_unencoded, verify_detached, verify_unencoded
-from ._jws_json import averify_general, averify_json, averify_unencoded_json, verify_general, verify_json, verify_unencoded_json
-from ._jws_sign import (
+from ._jose.compact import Verified, averify, unverified_header, verify
+from ._jose.detached import averify_detached, averify_unencoded, verify_detached, verify_unencoded
+from ._jose.json_forms import (
+    averify_general,
+    averify_json,
+    averify_unencoded_json,
+    verify_general,
+    verify_json,
+    verify_unencoded_json,
+)
+from ._jose.sign import (
     asign,
     asign_detached,
     asign_general,

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from ._claims import Moment, Seconds, check_claims, check_policy, parse_claims, prepare_claims
-from ._jws_compact import aopen_compact, check_expected, names, open_compact
-from ._jws_header import Header
-from ._jws_sign import Source, arun, compact, prepare_encoded, run
-from ._token_errors import (
+from ._jose.claims import Moment, Seconds, check_claims, check_policy, parse_claims, prepare_claims
+from ._jose.compact import aopen_compact, check_expected, names, open_compact
+from ._jose.header import Header
+from ._jose.sign import Source, arun, compact, prepare_encoded, run
+from ._jose.token_errors import (
     DecodeError,
     ExpiredSignatureError,
     ImmatureSignatureError,

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import pytest
 from fakekms import AsyncDriver, FakeDriver, FakeKMS, WatchedDriver
 
-from farsign._signer import Signer
+from farsign._signer.signer import Signer
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farsign import errors
-from farsign._hosts import check_host, is_loopback, split_endpoint, split_host
+from farsign._base.hosts import check_host, is_loopback, split_endpoint, split_host
 
 AWS = (".amazonaws.com", ".api.aws")
 

@@ -15,9 +15,9 @@ from fakekms import FakeClock, FakeDriver, FakeKMS
 import farsign
 import farsign_local
 from farsign import errors, jwk, jwt
-from farsign._issuer import Issuer
-from farsign._policy import Policy
-from farsign._signer import Signer
+from farsign._base.policy import Policy
+from farsign._jose.issuer import Issuer
+from farsign._signer.signer import Signer
 
 CLAIMS = {"sub": "42", "aud": "api"}
 

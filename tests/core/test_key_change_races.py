@@ -10,11 +10,11 @@ from fakekms import FakeDriver, FakeKMS, flip
 
 import farsign
 from farsign import errors
-from farsign._events import KeySwitched
-from farsign._policy import Policy
-from farsign._signer import Signer
-from farsign._signing import Signed, asign_with, sign_with
-from farsign._signing_key import SigningKey
+from farsign._base.events import KeySwitched
+from farsign._base.policy import Policy
+from farsign._signer.signer import Signer
+from farsign._signer.signing import Signed, asign_with, sign_with
+from farsign._signer.signing_key import SigningKey
 
 CHANGES = 10_000
 

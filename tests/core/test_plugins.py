@@ -156,7 +156,7 @@ def test_nothing_is_imported_that_the_uri_did_not_ask_for(site: Site) -> None:
     _, absent, rows, still = site.run(
         "farsign.open_signer('acme:///k')",
         "'loud_was_here' in __import__('sys').modules",
-        "[row.scheme for row in __import__('farsign._plugins')._plugins.installed()]",
+        "[row.scheme for row in farsign._plugin.discovery.installed()]",
         "'loud_was_here' in __import__('sys').modules",
     )
     assert (absent, still) == ("False", "False")

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from fakekms import FakeClock, FakeDriver, FakeKMS
 
 from farsign import _private_keys, errors
-from farsign._signer import Signer
+from farsign._signer.signer import Signer
 
 RSA_INPUTS = {name: {"digest": None} for name in ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")}
 NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "farsign")])

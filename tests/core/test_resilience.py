@@ -11,9 +11,11 @@ import pytest
 from fakekms import AsyncDriver, FakeClock, FakeDriver, FakeKMS, ListingDriver, WatchedDriver, flip
 
 import farsign
-from farsign import _endpoints, _events, errors
-from farsign._policy import Policy
-from farsign._signer import Signer
+from farsign import errors
+from farsign._base import events
+from farsign._base.policy import Policy
+from farsign._signer import endpoints
+from farsign._signer.signer import Signer
 
 
 def pair(driver: type[FakeDriver] = FakeDriver, *, same_key: bool = True, clock: FakeClock | None = None, **policy: object):
@@ -41,7 +43,7 @@ class Broken(deque):
 
 
 def test_rules_19_a_budget_after_a_million_successes_is_still_a_hundred() -> None:
-    endpoint = _endpoints.Endpoint("e")
+    endpoint = endpoints.Endpoint("e")
     for _ in range(1_000_000):
         endpoint.succeeded(0.0, 0.001)
     paid = 0
@@ -61,20 +63,20 @@ def test_rules_19_a_full_outage_costs_few_extra_calls_and_then_none() -> None:
 
 
 def test_rules_19_a_forked_child_starts_with_ten() -> None:
-    endpoint = _endpoints.Endpoint("e")
+    endpoint = endpoints.Endpoint("e")
     endpoint.after_fork()
     assert sum(endpoint.pay() for _ in range(50)) == 10
 
 
 def test_rules_20_the_breaker_opens_at_half_of_twenty_and_probes_every_five_seconds() -> None:
-    kms, clock, events = FakeKMS(), FakeClock(), []
+    kms, clock, seen = FakeKMS(), FakeClock(), []
     key = Signer(lambda: FakeDriver(kms), clock=clock, policy=Policy(attempts=1)).key()
     for _ in range(10):
         key.sign(b"x")
-    stop = farsign.observe(events.append)
+    stop = farsign.observe(seen.append)
     kms.errors["sign"] = Broken("unavailable")
     tries = 0
-    while not any(isinstance(event, _events.Breaker) for event in events):
+    while not any(isinstance(event, events.Breaker) for event in seen):
         with pytest.raises(errors.ProviderUnavailable):
             key.sign(b"x")
         tries += 1
@@ -96,7 +98,7 @@ def test_rules_20_the_breaker_opens_at_half_of_twenty_and_probes_every_five_seco
     key.sign(b"x")
     key.sign(b"x")
     stop()
-    assert [event.state for event in events if isinstance(event, _events.Breaker)] == ["open", "closed"]
+    assert [event.state for event in seen if isinstance(event, events.Breaker)] == ["open", "closed"]
 
 
 @pytest.mark.parametrize("code", ["throttled", "denied", "disabled", "expired", "not-found"])
@@ -108,7 +110,7 @@ def test_rules_20_an_error_about_one_key_means_the_endpoint_answered(code: str) 
         with pytest.raises(errors.ProviderError):
             key.sign(b"x")
         clock.advance(6.0)
-    assert not _endpoints.endpoint(kms.endpoint, clock).open
+    assert not endpoints.endpoint(kms.endpoint, clock).open
 
 
 def test_one_disabled_key_beside_healthy_ones_costs_them_nothing() -> None:
@@ -121,7 +123,7 @@ def test_one_disabled_key_beside_healthy_ones_costs_them_nothing() -> None:
             keys[0].sign(b"x")
         for key in keys[1:]:
             key.sign(b"x")
-    assert not _endpoints.endpoint(sick.endpoint, clock).open
+    assert not endpoints.endpoint(sick.endpoint, clock).open
 
 
 def test_rules_20_five_in_a_row_that_nobody_answered_open_it_too() -> None:
@@ -135,7 +137,7 @@ def test_rules_20_five_in_a_row_that_nobody_answered_open_it_too() -> None:
 
 
 def test_rules_18_no_attempt_starts_with_less_than_twice_the_median_left() -> None:
-    endpoint = _endpoints.Endpoint("e")
+    endpoint = endpoints.Endpoint("e")
     for _ in range(500):
         endpoint.succeeded(0.0, random.uniform(0.09, 0.11))
     assert 0.08 < endpoint.median < 0.12
@@ -172,8 +174,8 @@ def test_rules_36_failover_signs_at_the_other_place_with_its_own_version() -> No
 def test_one_place_dead_mid_run_loses_nothing_and_switches_twice() -> None:
     clock = FakeClock()
     a, _, signer = pair(clock=clock)
-    events: list[object] = []
-    stop = farsign.observe(events.append)
+    seen: list[object] = []
+    stop = farsign.observe(seen.append)
     key = signer.check()
     for phase in (deque(), Broken("unavailable"), deque()):
         a.errors["sign"] = phase
@@ -181,7 +183,7 @@ def test_one_place_dead_mid_run_loses_nothing_and_switches_twice() -> None:
             key.sign(b"x")
             clock.advance(0.1)
     stop()
-    switched = [event.endpoint for event in events if isinstance(event, _events.FailedOver)]
+    switched = [event.endpoint for event in seen if isinstance(event, events.FailedOver)]
     assert 1 <= len(switched) <= 2
     assert a.calls[-1] == "sign", "it went back"
 

@@ -10,9 +10,10 @@ import pytest
 from fakekms import FakeClock, FakeDriver, FakeKMS, ListingDriver
 
 import farsign
-from farsign import _events, errors
-from farsign._policy import Policy
-from farsign._signer import Signer
+from farsign import errors
+from farsign._base import events
+from farsign._base.policy import Policy
+from farsign._signer.signer import Signer
 
 LEAD, RECHECK, DAY = 360.0, 300.0, 86_400.0
 
@@ -169,14 +170,14 @@ def test_rules_6_not_found_counts_when_confirmed() -> None:
 
 @pytest.mark.parametrize("failure", ["unavailable", "throttled", "expired", "denied"])
 def test_rules_6_a_failing_look_up_serves_stale_for_a_day_with_an_event(failure: str) -> None:
-    scene, events = Scene(), []
+    scene, seen = Scene(), []
     assert scene.version == "v1"
-    stop = farsign.observe(events.append)
+    stop = farsign.observe(seen.append)
     scene.kms.errors["describe"].extend([failure] * 5000)
     for _ in range(20):
         scene.later(3600)
         assert scene.sign() == "v1"
-    assert any(isinstance(event, _events.StaleKey) for event in events)
+    assert any(isinstance(event, events.StaleKey) for event in seen)
     scene.clock.advance(5 * 3600)
     with pytest.raises(errors.ProviderError):
         scene.signer.key()
@@ -236,12 +237,12 @@ def test_a_first_resolution_publishes_what_stopped_signing_lately() -> None:
 
 
 def test_rules_2_where_listing_is_denied_the_name_decides_with_an_event() -> None:
-    scene, events = listed(90 * DAY, 100), []
-    stop = farsign.observe(events.append)
+    scene, seen = listed(90 * DAY, 100), []
+    stop = farsign.observe(seen.append)
     scene.kms.errors["list"].append("denied")
     assert scene.version == "v2"
     stop()
-    assert any(isinstance(event, _events.ListingDenied) for event in events)
+    assert any(isinstance(event, events.ListingDenied) for event in seen)
 
 
 def test_invalidate_asks_again_but_never_flips() -> None:

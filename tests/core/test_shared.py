@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from farsign._clock import Clock
+from farsign._base.clock import Clock
 from farsign.driver import Credential, ExpiringCredential, shared_client
 from farsign.errors import CredentialsExpired, ProviderUnavailable
 

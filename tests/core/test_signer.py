@@ -20,8 +20,8 @@ from fakekms import AsyncDriver, FakeClock, FakeDriver, FakeError, FakeKMS, Refr
 
 import farsign
 from farsign import errors
-from farsign._policy import Policy, deadline
-from farsign._signer import Signer
+from farsign._base.policy import Policy, deadline
+from farsign._signer.signer import Signer
 
 
 def signer_of(kms: FakeKMS, driver: type[FakeDriver] = FakeDriver, **options: object) -> Signer:
@@ -393,7 +393,7 @@ def test_an_exiting_interpreter_does_not_wait_for_a_stuck_call() -> None:
 
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import time; import fakekms\n"
-        "from farsign._signer import Signer\n"
+        "from farsign._signer.signer import Signer\n"
         "kms = fakekms.FakeKMS(); signer = Signer(lambda: fakekms.WatchedDriver(kms)); key = signer.key(); kms.delay = 60\n"
         "t = time.monotonic()\n"
         "try: key.sign(b'x', timeout=.2)\n"

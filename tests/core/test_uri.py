@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import farsign
 from farsign import errors
-from farsign._uri import DIALECTS, LONGEST, KeyURI
+from farsign._base.uri import DIALECTS, LONGEST, KeyURI
 
 SPLIT = {
     "file:///etc/app/key.pem": ("file", "", "etc/app/key.pem", {}),

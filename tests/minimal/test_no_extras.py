@@ -13,7 +13,7 @@ import pytest
 
 import farsign
 from farsign import errors
-from farsign._plugins import KNOWN_EXTRAS
+from farsign._plugin.discovery import KNOWN_EXTRAS
 
 SDKS = ("boto3", "botocore", "google.cloud", "grpc", "azure", "hvac", "httpx", "msgspec", "pybase64")
 MODULES = [module.name for module in pkgutil.walk_packages(farsign.__path__, "farsign.") if not module.name.endswith("__main__")]

@@ -6,7 +6,8 @@ from types import ModuleType
 
 import pytest
 
-from farsign import _encodings, _json, _jws_compact, _jws_header
+from farsign._base import encodings, strict_json
+from farsign._jose import compact, header
 
 PARSERS = ("stdlib", "fast")
 
@@ -14,9 +15,9 @@ PARSERS = ("stdlib", "fast")
 def use(parsers: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make farsign read with these, whatever is installed."""
     fast = parsers == "fast"
-    if fast and (_json.msgspec is None or _encodings._simd is None):
+    if fast and (strict_json.msgspec is None or encodings._simd is None):
         pytest.skip("pip install 'farsign[fast]'")
-    modules: tuple[ModuleType, ...] = (_encodings, _jws_compact, _jws_header)
+    modules: tuple[ModuleType, ...] = (encodings, compact, header)
     for module in modules:
-        monkeypatch.setattr(module, "b64url_decode_bytes", _encodings._decode_simd if fast else _encodings._decode_stdlib)
-    monkeypatch.setattr(_json, "_parse", _json._parse_msgspec if fast else _json._parse_stdlib)
+        monkeypatch.setattr(module, "b64url_decode_bytes", encodings._decode_simd if fast else encodings._decode_stdlib)
+    monkeypatch.setattr(strict_json, "_parse", strict_json._parse_msgspec if fast else strict_json._parse_stdlib)

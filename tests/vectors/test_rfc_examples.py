@@ -10,7 +10,7 @@ from published import folder, load
 
 import farsign_local
 from farsign import InvalidToken, Signer, jwk, jws
-from farsign._encodings import b64url_decode, b64url_encode
+from farsign._base.encodings import b64url_decode, b64url_encode
 
 RFC_7520 = "ietf-jose-cookbook/jws/"
 

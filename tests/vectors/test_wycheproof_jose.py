@@ -11,7 +11,7 @@ from parsers import PARSERS, use
 from published import rows
 
 from farsign import jwk, jws, jwt
-from farsign._algorithms import JOSE
+from farsign._base.algorithms import JOSE
 from farsign.errors import FarsignError, InvalidToken
 
 # Labels that a strict verifier cannot follow, and what it does instead.

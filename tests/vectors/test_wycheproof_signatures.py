@@ -10,10 +10,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from published import load, rows
 
-from farsign import _encodings, errors, jwk
-from farsign._algorithms import JOSE
-from farsign._mac import mac_checker
-from farsign._primitives import load_spki
+from farsign import errors, jwk
+from farsign._base import encodings
+from farsign._base.algorithms import JOSE
+from farsign._base.primitives import load_spki
+from farsign._jose.mac import mac_checker
 
 
 def good(key: jwk.Key, signature: str, message: str) -> bool:
@@ -152,7 +153,7 @@ MLDSA = {"44": (180, 86), "65": (210, 105), "87": (241, 96)}
 def mldsa_key(size: str, group: dict[str, Any]) -> jwk.Key | None:
     try:
         return jwk.Key.parse(
-            {"kty": "AKP", "alg": f"ML-DSA-{size}", "pub": _encodings.b64url_encode(bytes.fromhex(group["publicKey"]))}
+            {"kty": "AKP", "alg": f"ML-DSA-{size}", "pub": encodings.b64url_encode(bytes.fromhex(group["publicKey"]))}
         )
     except errors.InvalidKey:
         return None
@@ -199,13 +200,13 @@ def test_ecdsa_der_converter() -> None:
         for group, test in rows(f"ecdsa_{name}"):
             key = jwk.Key.from_der(bytes.fromhex(group["publicKeyDer"]), alg=ALGORITHM[curve])
             try:
-                raw = _encodings.der_to_raw(bytes.fromhex(test["sig"]), curve)
+                raw = encodings.der_to_raw(bytes.fromhex(test["sig"]), curve)
             except ValueError:
                 seen[f"{test['result']} raises"] += 1
                 continue
             verdict = "verifies" if good(key, raw.hex(), test["msg"]) else "fails"
             seen[f"{test['result']} {verdict}"] += 1
-            r, s = utils.decode_dss_signature(_encodings.raw_to_der(raw, curve))
+            r, s = utils.decode_dss_signature(encodings.raw_to_der(raw, curve))
             assert utils.encode_dss_signature(r, s) == bytes.fromhex(test["sig"])  # and back, byte for byte
         assert seen.total() - before == count
     assert seen == {"valid verifies": 768, "invalid raises": 875 + 64 + 57 + 149, "invalid fails": 93}
@@ -218,7 +219,7 @@ def test_low_s_is_not_asked_for() -> None:
         key = load_spki(bytes.fromhex(group["publicKeyDer"]))
         assert isinstance(key, ec.EllipticCurvePublicKey)
         try:
-            raw = _encodings.der_to_raw(bytes.fromhex(test["sig"]), "secp256k1")
+            raw = encodings.der_to_raw(bytes.fromhex(test["sig"]), "secp256k1")
         except ValueError:
             seen[f"{test['result']} raises"] += 1
         else:

@@ -23,7 +23,7 @@ def add(commands: Commands) -> None:
 
 
 def _backends(arguments: Namespace) -> None:
-    from farsign._plugins import KNOWN_EXTRAS, installed
+    from farsign._plugin.discovery import KNOWN_EXTRAS, installed
 
     rows = installed()
     if arguments.json:

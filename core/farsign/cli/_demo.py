@@ -14,7 +14,7 @@ from ._keys import make_key
 from ._terminal import print_fields, print_table, quoted
 
 if TYPE_CHECKING:
-    from farsign._signer import Signer
+    from farsign._signer.signer import Signer
     from farsign.testing.emulator import Emulator
 
     from ._terminal import Commands
@@ -72,20 +72,20 @@ def _verified_by_pyjwt(token: str, document: dict[str, Any], claims: dict[str, A
 
 
 def _cloud_schemes() -> list[str]:
-    from farsign._plugins import installed
+    from farsign._plugin.discovery import installed
 
     return [row.scheme for row in installed() if row.present]
 
 
 def _missing() -> list[tuple[str, str]]:
-    from farsign._plugins import KNOWN_EXTRAS, installed
+    from farsign._plugin.discovery import KNOWN_EXTRAS, installed
 
     return [(row.scheme, f"pip install 'farsign[{KNOWN_EXTRAS[row.scheme].name}]'") for row in installed() if not row.present]
 
 
 def _on_emulator(scheme: str) -> tuple[object, ...] | None:
     """A row of the table; None for a backend that has no emulator: its keys are here already."""
-    from farsign._plugins import backend
+    from farsign._plugin.discovery import backend
 
     emulator = backend(scheme).emulator()
     if emulator is None:

@@ -56,7 +56,7 @@ def _until_interrupted() -> None:
 
 
 def _made(arguments: Namespace) -> Emulator:
-    from farsign._plugins import backend
+    from farsign._plugin.discovery import backend
 
     plain = backend(arguments.scheme).emulator()
     if plain is None:

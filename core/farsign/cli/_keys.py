@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ._terminal import add_json, add_timeout, print_fields, print_json, quoted
 
 if TYPE_CHECKING:
-    from farsign._signing_key import SigningKey
-    from farsign._uri import KeyURI
+    from farsign._base.uri import KeyURI
+    from farsign._signer.signing_key import SigningKey
 
     from ._terminal import Commands
 

@@ -71,7 +71,7 @@ def _sign(arguments: Namespace) -> None:
 
 
 def _claims(source: str) -> dict[str, Any]:
-    from farsign._json import loads_object
+    from farsign._base.strict_json import loads_object
 
     text = read(source.removeprefix("@")) if source.startswith(("@", "-")) else source.encode()
     try:
@@ -102,7 +102,7 @@ def _verify_claims(token: str, keys: Any, arguments: Namespace) -> None:
 
 def _verify_payload(token: str, keys: Any, arguments: Namespace) -> None:
     from farsign import jws
-    from farsign._encodings import b64url_encode
+    from farsign._base.encodings import b64url_encode
 
     verified = jws.verify(token, keys)
     if arguments.json:

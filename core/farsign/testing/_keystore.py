@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from farsign._primitives import spki
+from farsign._base.primitives import spki
 
 from . import _signatures
 from ._signatures import RSA_POOL, LeadingZero, PrivateKey, generate, kind_of

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from farsign._algorithms import lookup
-from farsign._primitives import CURVES, HASHES, MLDSA_NAMES, PublicKey
+from farsign._base.algorithms import lookup
+from farsign._base.primitives import CURVES, HASHES, MLDSA_NAMES, PublicKey
 
 try:
     from cryptography.hazmat.primitives.asymmetric import mldsa

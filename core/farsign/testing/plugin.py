@@ -50,7 +50,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def _installed() -> list[str]:
     """The schemes with an SDK that is there, of those that are not embedded: what a test without a marker goes through."""
-    from farsign._plugins import installed
+    from farsign._plugin.discovery import installed
 
     return sorted({row.scheme for row in installed() if row.present} - set(_EMBEDDED))
 
@@ -102,7 +102,7 @@ def _embedded(request: pytest.FixtureRequest, scheme: str, algorithm: str) -> st
 
 
 def _emulator(request: pytest.FixtureRequest, scheme: str, options: dict[str, Any]) -> Emulator:
-    from farsign._plugins import backend
+    from farsign._plugin.discovery import backend
     from farsign.errors import BackendNotInstalled, UnknownScheme
 
     try:

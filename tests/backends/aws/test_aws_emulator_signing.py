@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from farsign._primitives import mu
+from farsign._base.primitives import mu
 from farsign.testing.emulator import LIES
 from farsign_aws._emulator import AwsEmulator
 

@@ -19,7 +19,7 @@ import toxiproxy
 
 import farsign
 from farsign import errors
-from farsign._events import Attempt, Retrying
+from farsign._base.events import Attempt, Retrying
 from farsign.driver import SignRequest
 from farsign.testing._http import HttpServer, Reply
 from farsign.testing._tls import server_certificate

@@ -19,7 +19,7 @@ from azure.keyvault.keys._shared import http_challenge_cache
 from keyvault import MESSAGE, verify
 
 import farsign
-from farsign._shared import _registry
+from farsign._plugin.shared import _registry
 from farsign.driver import SignRequest
 from farsign.errors import DeadlineExceeded, ProviderUnavailable
 from farsign.testing.emulator import HttpEmulator
@@ -299,7 +299,7 @@ def test_a_transport_of_the_callers_own(azure: AzureEmulator) -> None:
 
 
 def test_the_emulator_is_found_through_the_plugin() -> None:
-    from farsign._plugins import backend
+    from farsign._plugin.discovery import backend
 
     made = backend("azurekms").emulator()
     assert isinstance(made, HttpEmulator)

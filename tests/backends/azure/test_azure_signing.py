@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 import farsign
-from farsign._encodings import b64url_decode, b64url_encode
+from farsign._base.encodings import b64url_decode, b64url_encode
 from farsign.driver import SignRequest
 from farsign.errors import IntegrityFailure, KeyDisabled, KeyMisuse
 from farsign_azure._driver import VaultKey

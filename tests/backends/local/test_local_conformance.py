@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from farsign._algorithms import ASYMMETRIC
+from farsign._base.algorithms import ASYMMETRIC
 from farsign.testing._signatures import pem_of_new_key
 from farsign.testing.conformance import SignerConformance
 from farsign_local import memory

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from farsign import _plugins
+from farsign._plugin import discovery
 
 Run = Callable[..., Any]
 
@@ -22,7 +22,7 @@ def test_backends_lists_what_is_installed(run: Run) -> None:
 
 
 def test_backends_says_how_to_get_a_missing_sdk(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_plugins, "installed", lambda: [_plugins.Installed("awskms", "farsign", False, "boto3")])
+    monkeypatch.setattr(discovery, "installed", lambda: [discovery.Installed("awskms", "farsign", False, "boto3")])
     assert "awskms  farsign       boto3  missing: pip install 'farsign[aws]'" in run("backends").out
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import joserfc.jwk
 import joserfc.jwt
 
-from farsign import _plugins
+from farsign._plugin import discovery
 
 ReadFields = Callable[[str], dict[str, str]]
 
@@ -45,10 +45,10 @@ def test_a_row_for_every_emulator_and_a_hint_for_every_missing_sdk() -> None:
         table = shown.stdout.split("\n\n")[-1].splitlines()
         assert table[0].split() == ["scheme", "alg", "kid", "ms", "wire", "calls"]
         rows = {line.split()[0]: line.split()[1:] for line in table[1:]}
-    for installed in _plugins.installed():
+    for installed in discovery.installed():
         if not installed.present:
             assert f"not shown: {installed.scheme} (pip install 'farsign[" in shown.stderr
-        elif _plugins.backend(installed.scheme).emulator() is not None:
+        elif discovery.backend(installed.scheme).emulator() is not None:
             alg, kid, _, calls = rows.pop(installed.scheme)
             assert (alg, len(kid)) == ("ES256", 43)
             assert int(calls) >= 2  # one look-up, one signature

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from farsign import _plugins
+from farsign._plugin import discovery
 from farsign.cli import _emulate
 from farsign.testing.emulator import EmulatedKey, HttpEmulator, InjectedError, Reply, Request
 
@@ -64,12 +64,12 @@ def acme(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bytes]]:
                     seen.append((error.code, error.read()))
         raise KeyboardInterrupt
 
-    real = _plugins.backend
+    real = discovery.backend
 
     def backend(scheme: str) -> Any:
         return SimpleNamespace(emulator=Recorded) if scheme == "acmekms" else real(scheme)
 
-    monkeypatch.setattr(_plugins, "backend", backend)
+    monkeypatch.setattr(discovery, "backend", backend)
     monkeypatch.setattr(_emulate, "_until_interrupted", use_and_interrupt)
     return seen
 

@@ -20,7 +20,7 @@ from parsers import PARSERS, use
 
 import farsign_local
 from farsign import Signer, errors, jwk, jws, jwt
-from farsign._encodings import b64url_encode, der_to_raw
+from farsign._base.encodings import b64url_encode, der_to_raw
 
 EC = ec.generate_private_key(ec.SECP256R1())
 RSA = rsa.generate_private_key(65537, 2048)

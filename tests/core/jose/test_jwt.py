@@ -13,8 +13,8 @@ import pytest
 from fakekms import FakeDriver, FakeKMS
 
 from farsign import errors, jwk, jws, jwt
-from farsign._encodings import b64url_decode
-from farsign._signer import Signer
+from farsign._base.encodings import b64url_decode
+from farsign._signer.signer import Signer
 
 NOW = 1_800_000_000
 SECRET = jwk.Key.from_secret(b"k" * 32, alg="HS256")

@@ -13,7 +13,7 @@ import pytest
 from fakekms import FakeClock, FakeDriver, FakeKMS
 
 from farsign import errors, jwk, jwt
-from farsign._signer import Signer
+from farsign._signer.signer import Signer
 
 pytest.importorskip("httpx", reason="pip install 'farsign[http]'")
 
@@ -200,7 +200,7 @@ def test_ten_thousand_bad_kids_cost_six_fetches_and_no_good_token(origin: Origin
 
 
 def _with_kid(token: str, kid: str) -> str:
-    from farsign._encodings import b64url_encode
+    from farsign._base.encodings import b64url_encode
 
     header = b64url_encode(json.dumps({"alg": "ES256", "kid": kid}).encode())
     return ".".join([header, *token.split(".")[1:]])

@@ -12,9 +12,9 @@ from dataclasses import replace
 from farsign import driver
 from farsign.testing._signatures import generate, kind_of, parameters, sign
 from farsign.testing.conformance import SignerConformance
-from farsign._encodings import der_to_raw
-from farsign._algorithms import lookup
-from farsign._primitives import algorithms_of, spki
+from farsign._base.encodings import der_to_raw
+from farsign._base.algorithms import lookup
+from farsign._base.primitives import algorithms_of, spki
 
 SABOTAGE = "{sabotage}"
 

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from farsign._algorithms import ASYMMETRIC, lookup
-from farsign._encodings import der_to_raw
-from farsign._primitives import checker, mu
+from farsign._base.algorithms import ASYMMETRIC, lookup
+from farsign._base.encodings import der_to_raw
+from farsign._base.primitives import checker, mu
 from farsign.testing._calls import Call, Record
 from farsign.testing._signatures import RSA_POOL, LeadingZero, sign
 from farsign.testing.emulator import LIES, EmulatorClock, Fault, KeyStore, Version, kind_of, parameters, verify

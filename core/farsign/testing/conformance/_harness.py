@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Final, TypeVar
 import pytest
 
 import farsign
-from farsign._clock import SYSTEM, Clock
-from farsign._drivers import Opener
-from farsign._plugins import backend, parse_uri
+from farsign._base.clock import SYSTEM, Clock
+from farsign._plugin.discovery import backend, parse_uri
+from farsign._signer.drivers import Opener
 from farsign.testing.emulator import Faults
 from farsign.testing.plugin import NOT_EXERCISED
 

@@ -9,8 +9,8 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 
 from farsign import jws
-from farsign._algorithms import default_name, lookup
-from farsign._encodings import b64url_decode
+from farsign._base.algorithms import default_name, lookup
+from farsign._base.encodings import b64url_decode
 from farsign.errors import AlgorithmNotSupported, FarsignError, MessageTooLong
 
 from ._failures import TRANSIENT

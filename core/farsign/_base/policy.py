@@ -1,0 +1,75 @@
+"""How long, how often and how eagerly: ``Policy``, and ``deadline`` for the calls of one block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from farsign.errors import ConfigurationError
+
+from .clock import SYSTEM, Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Immutable; all times in seconds.
+
+    timeout: total for one call, all attempts and waits included. attempt_timeout: most for one wire call.
+    attempts: wire calls that one operation may make.
+    publish_lead: how long a newly seen key version is published before it signs; must cover your verifiers' JWKS caches.
+    recheck: how often a moving name (alias, latest version, file) is looked up. stale: how long the last answer is used while the
+    provider does not answer. retire_after: how long a replaced version stays published; must cover a token's life.
+    follow: "wait", or "immediately": if the old version is gone, sign with a new one that verifiers may not know yet.
+    verify: check each signature before it is returned. concurrency: calls under way at once from worker threads.
+    """
+
+    timeout: float = 2.5
+    attempt_timeout: float = 1.0
+    attempts: int = 8
+    publish_lead: float = 360.0
+    recheck: float = 300.0
+    stale: float = 86_400.0
+    retire_after: float = 86_400.0
+    follow: Literal["wait", "immediately"] = "wait"
+    verify: bool = True
+    concurrency: int = 32
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in ("follow", "verify"):
+                continue
+            at_least_one = field.name in ("attempts", "concurrency")
+            number = isinstance(value, int if at_least_one else (int, float)) and not isinstance(value, bool)
+            if not number or not (value >= 1 if at_least_one else value >= 0):
+                expected = "a whole number from 1" if at_least_one else "seconds, 0 or more"
+                raise ConfigurationError(f"Policy({field.name}=...) is {expected}", next_step=f"got {value!r}")
+        if self.follow not in ("wait", "immediately"):
+            raise ConfigurationError("Policy(follow=...) is 'wait' or 'immediately'", next_step=f"got {self.follow!r}")
+
+
+_deadline: ContextVar[float | None] = ContextVar("farsign_deadline", default=None)
+
+
+@contextmanager
+def deadline(seconds: float, *, clock: Clock = SYSTEM) -> Iterator[None]:
+    """All calls inside end within ``seconds`` from now, unless they are given a timeout of their own. Nested: the earlier counts."""
+    until, outer = clock.monotonic() + seconds, _deadline.get()
+    token = _deadline.set(until if outer is None else min(until, outer))
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+def ends_at(timeout: float | None, policy: Policy, clock: Clock) -> float:
+    """The monotonic time at which a call started now has to end: its argument, else the context, else the policy."""
+    if timeout is not None:
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
+            raise ConfigurationError("timeout is seconds, more than 0", next_step=f"got {timeout!r}")
+        return clock.monotonic() + timeout
+    context = _deadline.get()
+    return clock.monotonic() + policy.timeout if context is None else context

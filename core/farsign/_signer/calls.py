@@ -1,0 +1,259 @@
+"""Attempts: a driver call, again and elsewhere as the funnel allows, with what went wrong told to observers. One object per Signer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, NoReturn, TypeVar
+
+from farsign._base import events
+from farsign._base.clock import Clock
+from farsign._base.policy import Policy
+from farsign._base.workers import wait_for
+from farsign.driver import (
+    AsyncRemoteSigner,
+    CredentialRefresher,
+    KeyDescription,
+    RemoteSigner,
+    SignReply,
+    SignRequest,
+    VersionLister,
+)
+from farsign.errors import BackendBroken, CredentialsExpired, FarsignError, KeyMismatch, PermissionDenied, ProviderError
+
+from .funnel import DEFINITE, ELSEWHERE, Operation, translate
+from .legs import Leg, Route, tell_breaker
+from .signing_key import Plan, SigningKey
+from .versions import Listing
+
+T = TypeVar("T")
+Work = Callable[[RemoteSigner, float], T]
+Make = Callable[[KeyDescription, Leg], SigningKey]
+
+
+class Try(NamedTuple):
+    """One attempt: where, for how long, since when."""
+
+    leg: Leg
+    timeout: float
+    started: float
+
+
+class Answer(NamedTuple):
+    """A reply, the request that it has to fit, and where it came from."""
+
+    reply: SignReply
+    request: SignRequest
+    leg: Leg
+
+
+class Calls:
+    """Runs work on the Signer's legs. All methods raise FarsignError only."""
+
+    def __init__(self, legs: Sequence[Leg], policy: Policy, clock: Clock, make: Make) -> None:
+        self.legs, self.policy, self.clock = tuple(legs), policy, clock
+        self.name = legs[0].name
+        self._make = make
+        self._route = Route(legs, clock)
+
+    @property
+    def endpoint(self) -> str:
+        return self.legs[0].endpoint.name
+
+    def operation(self, timeout: float | None) -> Operation:
+        return Operation(self.policy, self.clock, timeout)
+
+    # -- what drivers do --------------------------------------------------------------------------------------------------
+
+    def described(self, version: str | None, leg: Leg, operation: Operation, *, again: bool = True) -> SigningKey:
+        """A version, or what the name means there now. ``again``: retry, as the funnel allows."""
+
+        def work(driver: RemoteSigner, timeout: float) -> KeyDescription:
+            return driver.describe(version, timeout=timeout)
+
+        return self._make(self._call(operation, "describe", lambda _: work, (leg,), again=again), leg)
+
+    def prove(self, key: SigningKey, leg: Leg, operation: Operation) -> None:
+        """That leg holds that key. Raises KeyMismatch if not."""
+
+        def prepare(leg: Leg) -> Work[None]:
+            leg.version_of(key, self, operation)
+            return lambda driver, timeout: None
+
+        self._call(operation, "prove", prepare, (leg,))
+
+    def listing(self, leg: Leg, operation: Operation, *, again: bool = True) -> Listing:
+        """Versions, newest first; empty where the driver lists none or may not."""
+        if not isinstance(leg.drivers.handle().driver, VersionLister):
+            return ()
+        try:
+            return self._call(operation, "list", lambda _: _versions_of, (leg,), again=again)
+        except PermissionDenied:
+            events.logger.warning("%s: versions may not be listed; the newest is taken as it is", leg.name)
+            events.emit(events.ListingDenied(leg.endpoint.name, leg.name))
+            return ()
+
+    def sign(self, operation: Operation, plan: Plan) -> Answer:
+        def prepare(leg: Leg) -> Work[Answer]:
+            request = plan.request_for(leg.version_of(plan.key, self, operation))
+            return lambda driver, timeout: Answer(driver.sign(request, timeout=timeout), request, leg)
+
+        return self._call(operation, "sign", prepare, (), plan.algorithm.name)
+
+    async def asign(self, operation: Operation, plan: Plan) -> Answer:
+        """As ``sign``. The rare proof that another leg holds the key runs on a thread."""
+        algorithm = plan.algorithm.name
+        while True:
+            attempt = self._begin(operation, ())
+            try:
+                version = await self._version_at(attempt.leg, plan, operation)
+                request = plan.request_for(version)
+                reply = await self._attempt(attempt, request)
+            except Exception as error:
+                ours = self._failed(error, attempt, "sign", algorithm)
+            else:
+                self._succeeded(attempt, "sign", algorithm)
+                return Answer(reply, request, attempt.leg)
+            if wait := await self._aafter(ours, attempt, "sign", operation):
+                await self.clock.asleep(wait)
+
+    async def _version_at(self, leg: Leg, plan: Plan, operation: Operation) -> str:
+        if plan.key.leg is leg:
+            return plan.key.version
+        return await self.aside(operation, lambda: leg.version_of(plan.key, self, operation))
+
+    def _attempt(self, attempt: Try, request: SignRequest) -> Awaitable[SignReply]:
+        drivers = attempt.leg.drivers
+        if drivers.native_async:
+            return drivers.acall_native(lambda driver, seconds: _asign(driver, request, seconds), attempt.timeout)
+        return drivers.acall(lambda driver, seconds: driver.sign(request, timeout=seconds), attempt.timeout)
+
+    def distrust(self, answer: Answer, operation: Operation) -> None:
+        """That reply was wrong: another leg is asked next, if there is one."""
+        if self._route.alternative(answer.leg):
+            operation.failed_leg = answer.leg
+
+    def drop(self, leg: Leg, key: SigningKey) -> None:
+        """That leg has another key by now: pass it over until it has shown the right one again."""
+        leg.forget(key)
+        self._route.rest(leg)
+
+    async def aside(self, operation: Operation, work: Callable[[], T]) -> T:
+        """Blocking work of the rare kind, from a coroutine."""
+        future = self.legs[0].drivers.aside.submit(work)
+        if not await wait_for(future, max(0.0, operation.remaining())):
+            raise operation.expired()
+        return future.result()
+
+    # -- attempts ---------------------------------------------------------------------------------------------------------
+
+    def _call(
+        self,
+        operation: Operation,
+        what: str,
+        prepare: Callable[[Leg], Work[T]],
+        only: Sequence[Leg],
+        algorithm: str = "",
+        *,
+        again: bool = True,
+    ) -> T:
+        while True:
+            attempt = self._begin(operation, only)
+            try:
+                result = attempt.leg.drivers.call(prepare(attempt.leg), attempt.timeout)
+            except Exception as error:
+                ours = self._failed(error, attempt, what, algorithm)
+            else:
+                self._succeeded(attempt, what, algorithm)
+                return result
+            if not again:  # outside the handler, so that no SDK error becomes the context
+                raise ours
+            if wait := self._after(ours, attempt, what, operation, only):
+                self.clock.sleep(wait)
+
+    def _begin(self, operation: Operation, only: Sequence[Leg]) -> Try:
+        leg = only[0] if only else self._route.pick(operation)
+        timeout = operation.begin(leg.endpoint.median)
+        return Try(leg, timeout, self.clock.monotonic())
+
+    def _succeeded(self, attempt: Try, what: str, algorithm: str) -> None:
+        now = self.clock.monotonic()
+        tell_breaker(attempt.leg, attempt.leg.endpoint.succeeded(now, now - attempt.started), None)
+        self._tell(attempt, what, algorithm, "ok")
+
+    def _failed(self, error: Exception, attempt: Try, what: str, algorithm: str) -> FarsignError:
+        ours = error if isinstance(error, FarsignError) else self._translated(error, attempt.leg, what)
+        if isinstance(ours, ProviderError):
+            if ours.endpoint:  # an attempt within this one, told already
+                return ours
+            ours.endpoint = attempt.leg.endpoint.name
+        tell_breaker(attempt.leg, attempt.leg.endpoint.failed(self.clock.monotonic(), ours), ours)
+        self._tell(attempt, what, algorithm, ours.code)
+        return ours
+
+    def _translated(self, error: Exception, leg: Leg, what: str) -> FarsignError:
+        driver = leg.drivers.handle().driver
+        return translate(error, driver.classify(error), endpoint=driver.endpoint, operation=what, subject=leg.name)
+
+    def _after(self, error: FarsignError, attempt: Try, what: str, operation: Operation, only: Sequence[Leg] = ()) -> float:
+        """What to do about it: the seconds to wait, after a refresh of credentials where that helps; or raise."""
+        elsewhere = not only and isinstance(error, (*ELSEWHERE, KeyMismatch)) and self._route.alternative(attempt.leg)
+        if elsewhere and isinstance(error, (*DEFINITE, KeyMismatch)):
+            self._route.rest(attempt.leg)
+        if elsewhere:
+            operation.failed_leg = attempt.leg
+        if isinstance(error, KeyMismatch) and elsewhere:
+            events.logger.error("%s", error)
+            return 0.0
+        if not isinstance(error, ProviderError):
+            self._give_up(error, operation)
+        wait = operation.failed(error, elsewhere=elsewhere)
+        if not attempt.leg.endpoint.pay():
+            raise error
+        if isinstance(error, CredentialsExpired):
+            self._refresh(error, attempt.leg, operation)
+        if events.observed():
+            events.emit(events.Retrying(attempt.leg.endpoint.name, attempt.leg.name, what, error.code, wait))
+        return wait
+
+    def _give_up(self, error: FarsignError, operation: Operation) -> NoReturn:
+        """A leg that turns out to hold another key must not hide why the first one failed."""
+        if isinstance(error, KeyMismatch) and operation.last is not None:
+            raise operation.last from error
+        raise error
+
+    async def _aafter(self, error: FarsignError, attempt: Try, what: str, operation: Operation) -> float:
+        if isinstance(error, CredentialsExpired):  # the refresh is I/O
+            return await self.aside(operation, lambda: self._after(error, attempt, what, operation))
+        return self._after(error, attempt, what, operation)
+
+    def _refresh(self, error: CredentialsExpired, leg: Leg, operation: Operation) -> None:
+        if not isinstance(leg.drivers.handle().driver, CredentialRefresher):
+            raise error
+        try:
+            leg.drivers.call(_refresh, max(0.05, operation.remaining()))
+        except Exception as failure:
+            ours = failure if isinstance(failure, FarsignError) else self._translated(failure, leg, "refresh of credentials")
+        else:
+            events.emit(events.CredentialsRefreshed(leg.endpoint.name, leg.name))
+            return
+        raise ours
+
+    def _tell(self, attempt: Try, what: str, algorithm: str, outcome: str) -> None:
+        if events.observed():
+            seconds = time.monotonic() - attempt.started
+            events.emit(events.Attempt(attempt.leg.endpoint.name, attempt.leg.name, what, algorithm, outcome, seconds))
+
+
+def _asign(driver: AsyncRemoteSigner, request: SignRequest, timeout: float) -> Awaitable[SignReply]:
+    return driver.asign(request, timeout=timeout)
+
+
+def _versions_of(driver: RemoteSigner, timeout: float) -> Listing:
+    return driver.versions(timeout=timeout) if isinstance(driver, VersionLister) else ()
+
+
+def _refresh(driver: RemoteSigner, timeout: float) -> None:
+    if not isinstance(driver, CredentialRefresher):
+        raise BackendBroken(f"{driver.endpoint}: two instances of one driver differ in their powers")
+    driver.refresh_credentials(timeout=timeout)

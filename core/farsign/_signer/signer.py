@@ -1,0 +1,270 @@
+"""``Signer``: what a URI means. It resolves the name, keeps the answer, and runs every signature through one funnel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from farsign._base.clock import SYSTEM, Clock
+from farsign._base.policy import Policy
+from farsign._base.uri import KeyURI
+from farsign.driver import KeyDescription
+from farsign.errors import KeyChanged, NotPicklable, ProviderError
+
+from .calls import Answer, Calls
+from .drivers import Drivers, Opener
+from .funnel import DEFINITE, Operation
+from .legs import Leg
+from .resolver import Resolver
+from .signing_key import Options, Plan, SigningKey
+
+
+class Signer:
+    """Open one per process and URI (``farsign.open_signer``), share it between threads, tasks and forked children, close it at the end.
+
+    Nothing that looks like a property does I/O. ``opener`` makes a driver; it is called again in a forked child and per event loop.
+    """
+
+    def __init__(
+        self,
+        opener: Opener,
+        *,
+        failover: Sequence[Opener] = (),
+        policy: Policy | None = None,
+        alg: str | None = None,
+        kid: str | None = None,
+        thumbprint: str | None = None,
+        name: str = "this key",
+        clock: Clock = SYSTEM,
+    ) -> None:
+        self.policy = policy or Policy()
+        self._options = Options(name, alg, kid, thumbprint)
+        self._now = clock.monotonic
+        self.legs = tuple(self._leg(each, name, clock) for each in (opener, *failover))
+        self._calls = Calls(self.legs, self.policy, clock, self._make)
+        self._resolver = Resolver(self._calls)
+        self._reopen: tuple[Any, ...] | None = None
+
+    def _leg(self, opener: Opener, name: str, clock: Clock) -> Leg:
+        return Leg(Drivers(opener, self.policy.concurrency), name, clock)
+
+    def _make(self, described: KeyDescription, leg: Leg) -> SigningKey:
+        return SigningKey(self, described, self._options, self.legs.index(leg))
+
+    @property
+    def name(self) -> str:
+        """The URI, or what the signer was called."""
+        return self._options.name
+
+    @property
+    def endpoint(self) -> str:
+        """What throttles and fails together, e.g. "awskms eu-west-1"."""
+        return self._calls.endpoint
+
+    # -- the key ----------------------------------------------------------------------------------------------------------
+
+    def key(self, *, timeout: float | None = None) -> SigningKey:
+        """The version that signs now. Cached: usually neither a lock nor I/O. ``timeout`` is seconds.
+
+        Raises ProviderError if the provider does not say what the URI means, ConfigurationError if that cannot be used.
+        """
+        state = self._resolver.state
+        if state is not None and self._now() < state.wake:
+            return state.current
+        return self._resolver.look(self.operation(timeout))
+
+    def key_within(self, operation: Operation) -> SigningKey:
+        """As ``key``, on the budget of a call under way."""
+        return self._resolver.look(operation)
+
+    async def akey_within(self, operation: Operation) -> SigningKey:
+        """As ``akey``, on the budget of a call under way."""
+        return await self._resolver.alook(operation)
+
+    async def akey(self, *, timeout: float | None = None) -> SigningKey:
+        """As ``key``, without holding the event loop."""
+        state = self._resolver.state
+        if state is not None and self._now() < state.wake:
+            return state.current
+        return await self._resolver.alook(self.operation(timeout))
+
+    def published(self, *, timeout: float | None = None) -> tuple[SigningKey, ...]:
+        """What verifiers have to know: the current version first, then the pending one, then those retired lately.
+
+        Once resolved, it answers even while the provider does not.
+        """
+        try:
+            current = self.key(timeout=timeout)
+        except ProviderError:
+            if self._resolver.state is None:
+                raise
+            return self._resolver.state.published()
+        state = self._resolver.state
+        return state.published() if state else (current,)
+
+    async def apublished(self, *, timeout: float | None = None) -> tuple[SigningKey, ...]:
+        """As ``published``, without holding the event loop."""
+        operation = self.operation(timeout)
+        return await self._calls.aside(operation, lambda: self.published(timeout=max(0.05, operation.remaining())))
+
+    def invalidate(self) -> None:
+        """Forget the cached answer now: the next ``key()`` asks the provider. A version seen anew still waits (RULES 2)."""
+        self._resolver.invalidate()
+
+    # -- signing ----------------------------------------------------------------------------------------------------------
+
+    def operation(self, timeout: float | None) -> Operation:
+        """The budget of one call: its deadline and its attempts. ``timeout`` is seconds; None: the context's or the policy's."""
+        return self._calls.operation(timeout)
+
+    def run(self, plan: Plan, operation: Operation) -> bytes:
+        """A signature by exactly the planned version, checked. Raises KeyChanged if another version has to sign."""
+        while True:
+            try:
+                answer = self._calls.sign(operation, plan)
+            except DEFINITE as error:
+                self._lost(plan.key, error, operation)
+                raise
+            signature = plan.accept(answer.reply, answer.request, verify=self.policy.verify)
+            if isinstance(signature, bytes):
+                return signature
+            operation.mismatch(signature)
+            self._confirm(plan.key, answer, operation)
+
+    async def arun(self, plan: Plan, operation: Operation) -> bytes:
+        """As ``run``. Signing is asynchronous; what follows a failure, rarely, runs on a thread."""
+        while True:
+            try:
+                answer = await self._calls.asign(operation, plan)
+            except DEFINITE as error:
+                await self._calls.aside(operation, partial(self._lost, plan.key, error, operation))
+                raise
+            signature = plan.accept(answer.reply, answer.request, verify=self.policy.verify)
+            if isinstance(signature, bytes):
+                return signature
+            operation.mismatch(signature)
+            await self._calls.aside(operation, partial(self._confirm, plan.key, answer, operation))
+
+    def _confirm(self, key: SigningKey, answer: Answer, operation: Operation) -> None:
+        """After a wrong signature: is that version still that key?"""
+        self._calls.distrust(answer, operation)
+        if self._calls.described(answer.request.version, answer.leg, operation).spki == key.spki:
+            return
+        if answer.leg is not key.leg:
+            self._calls.drop(answer.leg, key)
+            return
+        error = KeyChanged(f"{self.name}: version {key.version} is another key now")
+        error.endpoint = key.leg.endpoint.name
+        self._lost(key, error, operation)
+        raise error
+
+    def _lost(self, key: SigningKey, error: ProviderError, operation: Operation) -> None:
+        """Nothing signs with that version any more. Raises KeyChanged or KeyNotPublished if the name means another by now."""
+        if error.endpoint != key.leg.endpoint.name:
+            return  # another place said so, of its own copy
+        self._resolver.lost(key, error, operation)
+        if not self.key_within(operation).same_version(key):
+            raise KeyChanged(f"{self.name}: version {key.version} is gone ({error.code}); another signs now")
+
+    # -- living with it ---------------------------------------------------------------------------------------------------
+
+    def check(self, *, timeout: float | None = None) -> SigningKey:
+        """Resolve, sign once, verify, and prove that each failover holds the same key: for start-up hooks and readiness probes.
+
+        Raises what stands in the way.
+        """
+        operation = self.operation(timeout)
+        key = self.key_within(operation)
+        self.run(key.plan(key.algorithm, b"farsign check"), operation)
+        self._prove(key, operation)
+        return key
+
+    async def acheck(self, *, timeout: float | None = None) -> SigningKey:
+        """As ``check``."""
+        operation = self.operation(timeout)
+        key = await self.akey_within(operation)
+        await self.arun(key.plan(key.algorithm, b"farsign check"), operation)
+        if len(self.legs) > 1:
+            await self._calls.aside(operation, lambda: self._prove(key, operation))
+        return key
+
+    def _prove(self, key: SigningKey, operation: Operation) -> None:
+        for leg in self.legs:
+            self._calls.prove(key, leg, operation)
+
+    def close(self, *, timeout: float = 5.0) -> bool:
+        """Take no new calls and wait for those under way. False: some still ran after ``timeout`` seconds. Idempotent."""
+        self._resolver.close()
+        closed = [leg.drivers.close(timeout) for leg in self.legs]
+        return all(closed)
+
+    async def aclose(self, *, timeout: float = 5.0) -> bool:
+        """As ``close``."""
+        self._resolver.close()
+        closed = [await leg.drivers.aclose(timeout) for leg in self.legs]
+        return all(closed)
+
+    def __enter__(self) -> Signer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Signer:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._reopen is None:
+            raise NotPicklable(f"{self.name} cannot be pickled: it was made with objects, or its key lives in this process")
+        return self._reopen
+
+    def __repr__(self) -> str:
+        return f"<Signer {self.name}{' closed' if self._resolver.closed else ''}>"
+
+
+def open_signer(
+    uri: str | KeyURI,
+    *,
+    failover: Sequence[str | KeyURI] = (),
+    policy: Policy | None = None,
+    allow_hosts: Sequence[str] = (),
+) -> Signer:
+    """A Signer for the key that a URI names. Imports the backend's SDK; no network yet.
+
+    failover: URIs of replicas of the same key (the same public key; ``check()`` proves it), used while the first does not answer.
+    allow_hosts: hosts, "host" or "host:port", that credentials may go to beside the provider's own.
+    Raises InvalidKeyURI, BackendNotInstalled, HostRefused or another ConfigurationError.
+    """
+    from farsign._plugin.discovery import parse_uri
+
+    parsed, *others = [parse_uri(each) for each in (uri, *failover)]
+    allowed = tuple(allow_hosts)
+    first, *replicas = [opener for each in (parsed, *others) for opener in _openers(each, allowed)]
+    signer = Signer(
+        first,
+        failover=replicas,
+        policy=policy,
+        alg=parsed.alg,
+        kid=parsed.kid,
+        thumbprint=parsed.thumbprint,
+        name=repr(str(parsed)),
+    )
+    if all(each.scheme != "memory" for each in (parsed, *others)):
+        signer._reopen = (_open_again, (str(parsed), tuple(map(str, others)), policy, allowed))
+    return signer
+
+
+def _openers(uri: KeyURI, allowed: tuple[str, ...]) -> list[Opener]:
+    """One for each place that the URI stands for."""
+    from farsign._plugin.discovery import backend
+
+    plugin = backend(uri.scheme)
+    return [partial(plugin.open, place, allowed) for place in plugin.replicas(uri)]
+
+
+def _open_again(uri: str, failover: Sequence[str], policy: Policy | None, allow_hosts: Sequence[str]) -> Signer:
+    return open_signer(uri, failover=failover, policy=policy, allow_hosts=allow_hosts)
