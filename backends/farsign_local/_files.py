@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from farsign._base import fork
 from farsign._base.algorithms import primitive
 from farsign.driver import Failure, KeyDescription, KeyURI, RemoteSigner, SignReply, SignRequest, VersionLister
 from farsign.errors import AlgorithmNotSupported, InvalidKey, KeyFileError, KeyNotFound, KeyUnavailable
@@ -15,18 +17,28 @@ from ._loading import Passphrase, from_environment, load
 from ._reading import classify, read
 
 
+_REMEMBERED: Final = 16  # keys of one path; at most one of them signs and one is pending
+
+
 class _History:
-    """What one path held, as far as this process saw. It outlives drivers: a file forgets its old key, and a pending change waits."""
+    """What one path held lately, as far as this process saw. It outlives drivers: a file forgets its old key, and a pending change waits."""
 
     def __init__(self) -> None:
-        self.versions: dict[str, Version] = {}  # only grows, so that reading it needs no lock
+        self.versions: Mapping[str, Version] = {}  # newest last; replaced whole, so that reading needs no lock
         self._current = ""
+        self._lock = threading.Lock()
+        fork.register(self)
+
+    def after_fork(self) -> None:
+        self._lock = threading.Lock()
 
     def note(self, version: Version) -> Version:
-        if version.name != self._current:  # otherwise a chmod would make an old key look new
-            self.versions[version.name] = version
-            self._current = version.name
-        return self.versions[version.name]
+        with self._lock:
+            if version.name != self._current:  # otherwise a chmod would make an old key look new
+                others = [held for name, held in self.versions.items() if name != version.name]
+                kept = [*others[1 - _REMEMBERED :], version]
+                self.versions, self._current = {held.name: held for held in kept}, version.name
+            return self.versions[version.name]
 
 
 _histories: Final[dict[str, _History]] = {}
@@ -43,8 +55,8 @@ class FileSigner(VersionLister, RemoteSigner):
         self._last: tuple[bytes, LocalKey] | None = None  # SHA-256 of the content, and its key: decrypting takes time
 
     def describe(self, version: str | None = None, *, timeout: float) -> KeyDescription:
-        if version in self._history.versions:
-            return self._history.versions[version].describe(pinned=False)
+        if version is not None and (held := self._history.versions.get(version)):
+            return held.describe(pinned=False)
         current = self._read()
         if version not in (None, current.name):
             raise self._unknown(version)
@@ -53,8 +65,7 @@ class FileSigner(VersionLister, RemoteSigner):
     def versions(self, *, timeout: float) -> Sequence[tuple[str, float | None]]:
         """What the file holds now, then what it held before."""
         current = self._read()
-        known = list(self._history.versions.values())  # in one step: another thread may add one
-        others = [held for held in known if held is not current and self._fits(held.key)]
+        others = [held for held in self._history.versions.values() if held is not current and self._fits(held.key)]
         newest_first = sorted(others, key=lambda held: held.created, reverse=True)
         return [(held.name, held.created) for held in (current, *newest_first)]
 

@@ -369,6 +369,20 @@ def test_history_is_kept_per_path_and_process(path: Path, open_file: OpenFile) -
     assert second.sign(SignRequest(old.version, "ES256", "message", b"x"), timeout=T).version == old.version
 
 
+def test_only_the_latest_keys_are_kept(path: Path, open_file: OpenFile) -> None:
+    driver = open_file(path)
+    assert isinstance(driver, VersionLister)
+    first = driver.describe(timeout=T).version
+    for _ in range(20):
+        write(path, pem(generate("ES256")))
+        driver.describe(timeout=T)
+    names = [name for name, _ in driver.versions(timeout=T)]
+    assert len(names) == 16
+    assert first not in names
+    with pytest.raises(KeyNotFound):
+        driver.sign(SignRequest(first, "ES256", "digest", bytes(32)), timeout=T)
+
+
 def test_moving_back_makes_the_old_key_the_newest(path: Path, open_file: OpenFile) -> None:
     driver, content = open_file(path), path.read_bytes()
     old = driver.describe(timeout=T).version
