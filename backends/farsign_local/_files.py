@@ -16,7 +16,6 @@ from ._keys import LocalKey, Version
 from ._loading import Passphrase, from_environment, load
 from ._reading import classify, read
 
-
 _REMEMBERED: Final = 16  # keys of one path; at most one of them signs and one is pending
 
 
