@@ -47,22 +47,17 @@ def open_signer(
     import farsign
 
     parsed = farsign.parse_uri(uri)
+    if parsed.scheme != "awskms":
+        raise parsed.refuse(
+            "is no AWS KMS key", "write awskms:///alias/NAME?region=..., or open it with farsign.open_signer(uri)"
+        )
 
-    def opener(one: driver.KeyURI) -> driver.RemoteSigner:
+    def opener(place: driver.KeyURI, allowed: tuple[str, ...]) -> driver.RemoteSigner:
         from ._driver import AwsKey
 
-        return AwsKey(one, session=session, grant_tokens=grant_tokens, allow_hosts=allow_hosts)
+        return AwsKey(place, session=session, grant_tokens=grant_tokens, allow_hosts=allowed)
 
-    first, *others = [lambda one=one: opener(one) for one in _uri.replicas(parsed)]
-    return farsign.Signer(
-        first,
-        failover=others,
-        policy=policy,
-        alg=parsed.alg,
-        kid=parsed.kid,
-        thumbprint=parsed.thumbprint,
-        name=repr(str(parsed)),
-    )
+    return farsign.open_signer(parsed, policy=policy, allow_hosts=allow_hosts, opener=opener)
 
 
 @driver.hookimpl
@@ -73,6 +68,11 @@ def farsign_uri(uri: driver.KeyURI) -> driver.KeyURI:
 @driver.hookimpl
 def farsign_replicas(uri: driver.KeyURI) -> Sequence[driver.KeyURI]:
     return _uri.replicas(uri)
+
+
+@driver.hookimpl
+def farsign_explain(uri: driver.KeyURI) -> list[tuple[str, str]]:
+    return _uri.explain(uri)
 
 
 @driver.hookimpl

@@ -53,7 +53,7 @@ def client_for(uri: KeyURI, session: Any, allow_hosts: Sequence[str]) -> Shared[
 def _environment() -> int:
     """Of what boto3 reads, a hash: it holds secrets."""
     read = ("AWS_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-    return hash(frozenset((name, value) for name, value in os.environ.items() if name.upper().startswith(read)))
+    return hash(frozenset((name, os.environ.get(name)) for name in os.environ if name.upper().startswith(read)))
 
 
 def _make(uri: KeyURI, where: Place, session: Any, allow: Sequence[str]) -> Client:
@@ -75,7 +75,7 @@ def _made(uri: KeyURI, where: Place, source: Source, allow: Sequence[str]) -> Cl
         raise ConfigurationError(f"{str(uri)!r} does not say its region", next_step="append ?region=..., or set AWS_REGION")
     if where.endpoint:
         _hosts.check(where.endpoint, own_credentials=source.own, allow=allow)
-    fips, dualstack = (uri.get(name) == "true" or None for name in ("fips", "dualstack"))
+    fips, dualstack = (None if uri.get(name) is None else uri.get(name) == "true" for name in ("fips", "dualstack"))
     kms = source.create(
         "kms",
         region_name=region,
@@ -103,8 +103,11 @@ def _found(uri: KeyURI, where: Place, source: Source, region: str, allow: Sequen
     return assumed(role, uri.get("external_id"), source.find(region), sts)
 
 
-# The Signer retries; layers must not multiply. The timeouts are for what the Transport does not carry.
-_config = partial(Config, retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=5)
+# The Signer retries; layers must not multiply. The timeouts are for what the Transport does not carry. What the driver asks for has
+# the right types; botocore's own check would print a message that has not.
+_config = partial(
+    Config, retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=5, parameter_validation=False
+)
 
 
 def _watched(kms: Any, source: Source) -> Transport | None:

@@ -17,7 +17,7 @@ from botocore.credentials import Credentials as StaticCredentials
 from botocore.exceptions import NoCredentialsError
 
 from farsign.driver import Credential, ExpiringCredential, KeyURI
-from farsign.errors import CredentialsExpired
+from farsign.errors import ConfigurationError, CredentialsExpired, CredentialsNotFound
 
 from . import _hosts
 from ._deadline import current, deadline
@@ -56,8 +56,18 @@ class Credentials:
             except RuntimeError:  # botocore: "the refreshed credentials are still expired"
                 step = "compare this machine's clock with AWS's"
                 raise CredentialsExpired("the credentials that AWS hands out have expired already", next_step=step) from None
+        _refuse_unprintable(frozen)
         end: datetime | None = getattr(found, "_expiry_time", None)  # botocore shows it nowhere else
         return Credential(frozen, time.monotonic() + end.timestamp() - time.time() if end else None)
+
+
+def _refuse_unprintable(frozen: Any) -> None:
+    """A secret store or a file often adds a line break, which would break the header or make a signature that AWS refuses."""
+    for name in ("access_key", "secret_key", "token"):
+        value = getattr(frozen, name) or ""
+        if not (value.isascii() and value.isprintable()) or " " in value:
+            message = f"the {name.replace('_', ' ')} that AWS's settings hold has a line break or another character that none has"
+            raise CredentialsNotFound(message, next_step="take it out where it is set: a trailing line break, most often")
 
 
 class Source(NamedTuple):
@@ -73,6 +83,11 @@ class Source(NamedTuple):
 def source_of(uri: KeyURI, given: Any, allow: Sequence[str]) -> Source:
     """A session that was given, or nothing of this machine (auth=emulator), or this process's settings. Raises BotoCoreError."""
     if given is not None:
+        from boto3 import Session  # loaded already, by whoever made one
+
+        if not isinstance(given, Session):
+            step = "give boto3.Session(...), boto3.Session(botocore_session=...) for botocore's own, or leave session= out"
+            raise ConfigurationError(f"session= is a boto3 session, not {type(given).__name__}", next_step=step)
         if uri.get("auth") or uri.get("profile"):
             raise uri.refuse(
                 "has auth= or profile=, and a session was given besides", "say in one place whose credentials to use"

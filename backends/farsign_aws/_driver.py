@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from farsign.driver import CredentialRefresher, Failure, Form, KeyDescription, KeyURI, RemoteSigner, SignReply, SignRequest
-from farsign.errors import FarsignError, IntegrityFailure, KeyMisuse
+from farsign.errors import ConfigurationError, FarsignError, IntegrityFailure, KeyMisuse
 
 from . import _errors
 from ._client import client_for
@@ -53,8 +53,8 @@ class AwsKey(RemoteSigner, CredentialRefresher):
         self, uri: KeyURI, *, session: Any = None, grant_tokens: Sequence[str] = (), allow_hosts: Sequence[str] = ()
     ) -> None:
         self._uri, self._place = uri, place(uri)
+        self._grants = _checked(grant_tokens)
         self._shared = client_for(uri, session, allow_hosts)
-        self._grants = {"GrantTokens": list(grant_tokens)} if grant_tokens else {}
         self.endpoint = f"awskms {self._shared.client.region}"
         if self._place.endpoint:
             self.endpoint += f" at {self._place.endpoint}"
@@ -62,7 +62,8 @@ class AwsKey(RemoteSigner, CredentialRefresher):
 
     def describe(self, version: str | None = None, *, timeout: float) -> KeyDescription:
         """GetPublicKey; by alias, its reply names the key."""
-        reply = self._call("get_public_key", timeout, KeyId=version or self._place.key)
+        asked = version or self._place.key
+        reply = self._call("get_public_key", timeout, KeyId=asked)
         spec, usage, arn, spki = (
             _text(reply, "KeySpec"),
             _text(reply, "KeyUsage"),
@@ -71,6 +72,8 @@ class AwsKey(RemoteSigner, CredentialRefresher):
         )
         if not isinstance(spki, bytes) or not arn:
             raise IntegrityFailure("AWS KMS sent a GetPublicKey reply without a key", reason="garbled reply")
+        if "alias/" not in asked and asked not in (arn, arn.rpartition("/")[2]):
+            raise IntegrityFailure(f"AWS KMS was asked for {asked} and described {arn}", reason="another key")
         if usage != "SIGN_VERIFY":
             raise KeyMisuse(f"{arn} is a key for {usage}, not for SIGN_VERIFY", reason="KeyUsage")
         return KeyDescription(arn, spki, _inputs(spec, reply), pinned=self._place.pinned, protection="hsm")
@@ -104,6 +107,14 @@ class AwsKey(RemoteSigner, CredentialRefresher):
 
     def close(self) -> None:
         self._shared.release()
+
+
+def _checked(tokens: Any) -> dict[str, list[str]]:
+    """The member of a request; empty if there are none."""
+    if isinstance(tokens, (str, bytes)) or not all(isinstance(token, str) and token for token in tokens):
+        step = "grant_tokens=[...] takes what CreateGrant returned as GrantToken"
+        raise ConfigurationError("grant tokens are a list of texts", next_step=step)
+    return {"GrantTokens": list(tokens)} if tokens else {}
 
 
 def _inputs(spec: str, reply: Any) -> dict[str, Mapping[Form, int | None]]:

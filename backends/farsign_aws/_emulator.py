@@ -30,8 +30,9 @@ from farsign.testing.emulator import (
 
 from . import _emulator_admin as admin
 from . import _emulator_crypto as crypto
+from . import _emulator_grants as grants
 from ._emulator_auth import ACCOUNT, AwsError, Credentials, scope_of
-from ._emulator_keys import Ask, KmsKeys
+from ._emulator_keys import Ask, KmsKeys, members
 from ._emulator_sts import ERROR_NAMES, Sts, error_xml, result_xml
 from ._emulator_tables import SIGN_VERIFY, SITUATIONS, SPEC_OF_KIND, STATUS, TEXT
 
@@ -40,6 +41,7 @@ REGION = "us-east-1"
 # what another account's ARN may be used for; its key policy is taken to allow it
 CROSS_ACCOUNT = ("Sign", "Verify", "GetPublicKey", "DescribeKey")
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+GRANTING: Final = {"CreateGrant": grants.create_grant}
 _STS_BAD_REQUEST = ("ValidationError", "Throttling", "InvalidAction")
 
 
@@ -47,7 +49,7 @@ class AwsEmulator(HttpEmulator):
     """Credentials are emulator/emulator (account 111122223333); ``credentials.add`` makes others.
 
     lag: eventual consistency; ``aws.lag.reads = 3`` or ``aws.lag.seconds = 1.5`` delay what is changed from then on.
-    deny: refuse an action, as a policy would.
+    deny: refuse an action, as long as no grant allows it; as policies do that do not mention it.
     sts.external_ids: role ARN -> the external id that it takes to assume it.
     """
 
@@ -195,16 +197,14 @@ class AwsEmulator(HttpEmulator):
 
     def _run(self, request: Request, operation: str, body: Any, call: Call) -> dict[str, Any] | None:
         caller, scope = self.credentials.verify(request)
-        if not isinstance(body, dict):
-            raise AwsError("SerializationException", None)
-        ask = Ask(operation, body, scope.region, caller, call)
+        ask = Ask(operation, members(body), scope.region, caller, call)
         if other := admin.OTHERS.get(operation):
             with self.keys.lock:
                 self._authorize(ask, "*")
                 return other(self.kms, ask)
-        on_key = crypto.OPERATIONS.get(operation) or admin.ON_ONE_KEY.get(operation)
+        on_key = crypto.OPERATIONS.get(operation) or admin.ON_ONE_KEY.get(operation) or GRANTING.get(operation)
         if on_key is None:
-            has = " ".join(sorted({*admin.OTHERS, *admin.ON_ONE_KEY, *crypto.OPERATIONS}))
+            has = " ".join(sorted({*admin.OTHERS, *admin.ON_ONE_KEY, *GRANTING, *crypto.OPERATIONS}))
             raise AwsError("UnknownOperationException", f"the farsign emulator has no {operation}; it has {has}")
         if operation in ("Sign", "Verify"):
             crypto.validate(ask)
@@ -216,7 +216,8 @@ class AwsEmulator(HttpEmulator):
     def _authorize(self, ask: Ask, arn: str) -> None:
         action = f"kms:{ask.operation}"
         foreign = arn != "*" and arn.split(":")[4] != ask.account and ask.operation not in CROSS_ACCOUNT
-        if foreign or self._denied & {(action, ""), (action, arn)}:
+        granted = grants.permits(self.kms, ask, arn)
+        if foreign or (not granted and self._denied & {(action, ""), (action, arn)}):
             raise AwsError(
                 "AccessDeniedException",
                 TEXT["AccessDeniedException"].format(principal=ask.caller.principal, action=action, arn=arn),

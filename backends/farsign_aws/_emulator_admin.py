@@ -13,8 +13,10 @@ from ._emulator_auth import AwsError
 from ._emulator_crypto import one_of
 from ._emulator_keys import Ask, KmsKeys, invalid
 from ._emulator_tables import ENCRYPT_DECRYPT, SPECS
+from ._hosts import REGION
 
 DAY: Final = 86_400.0
+MOST: Final = 1000  # rows of a page
 USAGES: Final = ("SIGN_VERIFY", "ENCRYPT_DECRYPT", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT")
 _ALIAS: Final = re.compile(r"alias/[a-zA-Z0-9/_-]{1,250}")
 
@@ -61,6 +63,11 @@ def cancel_key_deletion(keys: KmsKeys, ask: Ask, key: Key) -> dict[str, Any]:
 
 def replicate_key(keys: KmsKeys, ask: Ask, key: Key) -> dict[str, Any]:
     region, primary = ask.need("ReplicaRegion"), key.attributes["primary"]
+    if not re.fullmatch(REGION, region):
+        raise invalid(
+            f"Value '{region}' at 'replicaRegion' failed to satisfy constraint: Member must satisfy regular expression pattern: "
+            r"^([a-z]+-){2,3}\d+$"
+        )
     if primary is None:
         raise AwsError("UnsupportedOperationException", f"{keys.arn_of(key)} is not a multi-Region key.")
     if primary != ask.region:
@@ -168,9 +175,12 @@ def list_keys(keys: KmsKeys, ask: Ask) -> dict[str, Any]:
 
 def _page(ask: Ask, member: str, rows: Sequence[Mapping[str, Any]], default: int) -> dict[str, Any]:
     marker = ask.body.get("Marker", "0")
-    if not marker.isdigit():
+    if not re.fullmatch("[0-9]{1,9}", marker):
         raise AwsError("InvalidMarkerException", "Could not deserialize marker.")
     start, limit = int(marker), ask.body.get("Limit", default)
+    if not 1 <= limit <= MOST:
+        bound = "greater than or equal to 1" if limit < 1 else f"less than or equal to {MOST}"
+        raise invalid(f"Value '{limit}' at 'limit' failed to satisfy constraint: Member must have value {bound}")
     end = start + limit
     page = {member: rows[start:end], "Truncated": end < len(rows)}
     return {**page, "NextMarker": str(end)} if page["Truncated"] else page

@@ -12,7 +12,7 @@ from typing import Any, Final
 from farsign.testing.emulator import DISABLED, ENABLED, PENDING, PENDING_DELETION, Call, Key, KeyStore, Version
 
 from ._emulator_auth import AwsError, Credential
-from ._emulator_tables import SIGN_VERIFY, SPECS, KeySpec
+from ._emulator_tables import BOOLEANS, INTEGERS, LISTS, OBJECTS, SIGN_VERIFY, SPECS, KeySpec
 
 STATE_NAMES: Final = {ENABLED: "Enabled", DISABLED: "Disabled", PENDING_DELETION: "PendingDeletion", PENDING: "Creating"}
 _KEY_ID: Final = re.compile(r"mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -39,6 +39,23 @@ class Ask:
         if (value := self.body.get(member)) is None:
             raise invalid(f"Value null at '{lower(member)}' failed to satisfy constraint: Member must not be null")
         return value
+
+
+def members(body: Any) -> dict[str, Any]:
+    """What a request has, without nulls, which AWS takes for absent. Raises AwsError if a member has the wrong JSON type."""
+    if not isinstance(body, dict):
+        raise AwsError("SerializationException", None)
+    given = {name: value for name, value in body.items() if value is not None}
+    if not all(_fits(name, value) for name, value in given.items()):
+        raise AwsError("SerializationException", None)
+    return given
+
+
+def _fits(name: str, value: Any) -> bool:
+    if name in LISTS:
+        return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    expected = int if name in INTEGERS else bool if name in BOOLEANS else (list, dict) if name in OBJECTS else str
+    return isinstance(value, expected) and (expected is bool or not isinstance(value, bool))
 
 
 def lower(member: str) -> str:
@@ -88,6 +105,14 @@ class Alias:
         return self.target
 
 
+@dataclass(frozen=True, slots=True)
+class Grant:
+    key: str  # ARN
+    grantee: str  # ARN
+    operations: frozenset[str]
+    ticket: Ticket | None  # until it has settled, the grant is known to who shows its token only
+
+
 class KmsKeys:
     """Keys are stored as ``account/region/id``, each with the one version "1"."""
 
@@ -95,6 +120,7 @@ class KmsKeys:
         self.store = store
         self.lag = Lag()
         self.aliases: dict[str, Alias] = {}  # account/region/alias/...
+        self.grants: dict[str, Grant] = {}  # by token
 
     # naming
 

@@ -83,6 +83,11 @@ SIGNING: Final = MappingProxyType(
         "SM2DSA": Signing({"RAW": None, "DIGEST": 32}, {}),
     }
 )
+# members of requests that are no text, and those that are lists of texts
+INTEGERS: Final = frozenset({"Limit", "PendingWindowInDays"})
+BOOLEANS: Final = frozenset({"BypassPolicyLockoutSafetyCheck", "DryRun", "MultiRegion"})
+LISTS: Final = frozenset({"GrantTokens", "Operations"})
+OBJECTS: Final = frozenset({"Constraints", "Tags"})  # not looked into
 MESSAGE_TYPES: Final = ("RAW", "DIGEST", "EXTERNAL_MU")
 MAX_MESSAGE: Final = 4096
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 import traceback
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -91,6 +93,11 @@ _STEPS: Final[Mapping[type[errors.ProviderError], str]] = MappingProxyType(
 )
 
 
+_STEPS_BY_CODE: Final = MappingProxyType(
+    {"InvalidGrantTokenException": "give what CreateGrant returned as GrantToken, of a grant that was not retired or revoked"}
+)
+
+
 def classify(error: Exception, uri: KeyURI) -> Failure | None:
     """None: a bug."""
     from botocore import exceptions as sdk
@@ -134,15 +141,19 @@ def _answered(response: Any, operation: str, uri: KeyURI) -> Failure:
     told: dict[str, Any] = {"request_id": str(meta.get("RequestId", "")), "retry_after": _retry_after(meta)}
     if kind is errors.PermissionDenied:
         told |= _missing(text, operation)
+    if code in _STEPS_BY_CODE:
+        told["next_step"] = _STEPS_BY_CODE[code]
     # AWS's texts may quote what was sent, so only an ARN is taken from them
     arn = _ARN.search(text)
     where = "" if kind is errors.Throttled else f" on {arn[0] if arn else repr(str(uri))}"
+    if kind is errors.ClockSkew:
+        where = f": this machine's clock {_skew(meta)}"
     verb = _VERBS.get(kind, f"answered {code or 'something else'} to")
     return _failure(kind, code, message=f"AWS {_service(operation).upper()} {verb} {operation}{where}", **told)
 
 
 _VERBS: Final[Mapping[type[errors.ProviderError], str]] = MappingProxyType(
-    {errors.Throttled: "throttled", errors.PermissionDenied: "refused"}
+    {errors.Throttled: "throttled", errors.PermissionDenied: "refused", errors.ClockSkew: "refused"}
 )
 
 
@@ -170,6 +181,15 @@ def _missing(text: str, operation: str) -> dict[str, str]:
     if permission.startswith("sts:"):
         step = f"allow {permission} on that role, and this process in the role's trust policy (with its external id, if it asks for one)"
     return {"permission": permission, "next_step": step}
+
+
+def _skew(meta: Any) -> str:
+    """By the reply's Date (RFC 9110 6.6.1)."""
+    try:
+        ahead = time.time() - parsedate_to_datetime(meta.get("HTTPHeaders", {}).get("date", "")).timestamp()
+    except ValueError:
+        return "differs from AWS's"
+    return f"is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} AWS's"
 
 
 def _retry_after(meta: Any) -> float | None:

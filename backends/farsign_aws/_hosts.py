@@ -63,5 +63,6 @@ def check(url: str, *, own_credentials: bool, allow: Sequence[str]) -> None:
     if is_loopback(host) and not own_credentials:
         raise HostRefused(
             f"the credentials of this process would go to {url}",
-            next_step="for an emulator append &auth=emulator; else give credentials for it: farsign_aws.open_signer(uri, session=...)",
+            next_step=f"for an emulator write endpoint={url}&auth=emulator in the URI; "
+            "else give credentials for it: farsign_aws.open_signer(uri, session=...)",
         )

@@ -155,7 +155,7 @@ class Transport:
         try:
             reply = self._pool.urlopen(
                 request.method,
-                parse_url(request.url).request_uri,
+                "/",  # AWS JSON knows no other
                 body=request.body,
                 headers={name: _text(value) for name, value in request.headers.items()},
                 timeout=Timeout(connect=left, read=left),

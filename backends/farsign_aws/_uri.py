@@ -48,6 +48,16 @@ def canonical(uri: KeyURI) -> KeyURI:
     return uri
 
 
+def explain(uri: KeyURI) -> list[tuple[str, str]]:
+    """Of a canonical URI."""
+    where, arn = place(uri), _ARN.fullmatch(uri.path)
+    account = arn["account"] if arn else "the credentials' own"
+    key = where.key.rpartition(":")[2].removeprefix("key/")
+    moves = "" if where.pinned else ", which can be moved; a new target signs once verifiers can know it"
+    region = where.region or "what AWS_REGION or the profile says"
+    return [("key", f"{key}{moves}"), ("account", account), ("region", ", then ".join(regions_of(uri)) or region)]
+
+
 def place(uri: KeyURI) -> Place:
     """Of a canonical URI; of several regions the first."""
     endpoint = endpoint_of(uri)

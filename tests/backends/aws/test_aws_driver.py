@@ -77,8 +77,8 @@ def test_a_mac_key_is_refused(emulator: Emulators) -> None:
 
 
 def test_a_pinned_version_is_asked_for_by_arn(canned: Canned, key: AwsKey) -> None:
-    canned.says(KeyId=ARN, PublicKey="AAAA", KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
     other = ARN.replace("1234abcd", "ffffffff")
+    canned.says(KeyId=other, PublicKey="AAAA", KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
     key.describe(other, timeout=5.0)
     assert canned.asked["KeyId"] == other
 
@@ -131,10 +131,11 @@ def test_grant_tokens_reach_the_wire(canned: Canned) -> None:
         with pytest.raises(errors.FarsignError):
             signer.key()
         assert canned.asked["GrantTokens"] == ["one", "two"]
-        with signer.legs[0].drivers.handle() as raw:
-            canned.says(KeyId=ARN, Signature="AQI=")
-            raw.sign(driver.SignRequest(ARN, "ES256", "digest", b"x"), timeout=5.0)
-        assert canned.asked["GrantTokens"] == ["one", "two"]
+    granted = AwsKey(farsign.parse_uri(canned.uri), grant_tokens=("one", "two"))
+    canned.says(KeyId=ARN, Signature="AQI=")
+    granted.sign(driver.SignRequest(ARN, "ES256", "digest", b"x"), timeout=5.0)
+    assert canned.asked["GrantTokens"] == ["one", "two"]
+    granted.close()
 
 
 def test_one_call_is_one_request(canned: Canned, key: AwsKey) -> None:

@@ -20,10 +20,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from farsign_aws._emulator import AwsEmulator
+from farsign_aws import _emulator_admin, _emulator_crypto
+from farsign_aws._emulator import GRANTING, AwsEmulator
 
 MESSAGE: Final = b"the same message"
 NOWHERE: Final = "12345678-1234-1234-1234-123456789012"
+ROLE: Final = "arn:aws:iam::111122223333:role/signer"
 Fields = dict[str, Any]
 
 
@@ -34,10 +36,13 @@ class Recorder:
         self.clients = {
             region: client(endpoint, region=region, key="emulator", secret="emulator") for region in ("us-east-1", "eu-west-1")
         }
+        self.clients["sts"] = client(endpoint, "sts")
+        self.called: set[str] = set()
         self.names: dict[str, str] = {}
         self.steps: dict[str, Fields] = {}
 
     def call(self, step: str, operation: str, *, region: str = "us-east-1", **arguments: Any) -> Any:
+        self.called.add(operation)
         try:
             reply = getattr(self.clients[region], operation)(**arguments)
         except ClientError as error:
@@ -125,8 +130,11 @@ def script(at: Recorder) -> None:
     at.sign("sign ed25519", others["ECC_NIST_EDWARDS25519"], "ED25519_SHA_512", digest=False)
     refusals(at, ec_key, encrypt, others["ECC_NIST_EDWARDS25519"])
     aliases(at, rsa, ec_key)
+    grants(at, ec_key)
+    lists(at, rsa)
     states(at, ec_key)
     regions(at)
+    sts(at)
 
 
 def refusals(at: Recorder, ec_key: str, encrypt: str, ed25519: str) -> None:
@@ -161,6 +169,44 @@ def aliases(at: Recorder, rsa: str, ec_key: str) -> None:
     at.call("delete alias again", "delete_alias", AliasName="alias/diff")
 
 
+def grants(at: Recorder, ec_key: str) -> None:
+    grant = {"KeyId": ec_key, "GranteePrincipal": ROLE, "Operations": ["Sign", "GetPublicKey"]}
+    made = at.call("grant", "create_grant", **grant)
+    at.steps["grant"].update(GrantId=f"{len(made['GrantId'])} characters", GrantToken="a token")
+    at.call("grant of what the key cannot do", "create_grant", **{**grant, "Operations": ["Encrypt"]})
+    at.call("grant on a missing key", "create_grant", **{**grant, "KeyId": NOWHERE})
+    use = {"KeyId": ec_key, "Message": MESSAGE, "SigningAlgorithm": "ECDSA_SHA_256"}
+    at.call("sign with a grant token", "sign", GrantTokens=[made["GrantToken"]], **use)
+    at.call("sign with a forged grant token", "sign", GrantTokens=["forged"], **use)
+    at.call("dry run", "sign", DryRun=True, **use)
+    at.call("dry run of what would fail", "sign", DryRun=True, **{**use, "SigningAlgorithm": "RSASSA_PSS_SHA_256"})
+
+
+def lists(at: Recorder, rsa: str) -> None:
+    """The server may have keys of others."""
+    arn = at.clients["us-east-1"].describe_key(KeyId=rsa)["KeyMetadata"]["Arn"]
+    at.call("sign by ARN", "sign", KeyId=arn, Message=MESSAGE, SigningAlgorithm="RSASSA_PSS_SHA_256")
+    whole = at.call("list keys", "list_keys", Limit=1000)
+    at.steps["list keys"] = {"ours": {"KeyId": rsa, "KeyArn": arn} in whole["Keys"], "Truncated": whole["Truncated"]}
+    page = at.call("a page of keys", "list_keys", Limit=1)
+    at.steps["a page of keys"] = {"Keys": len(page["Keys"]), "Truncated": page["Truncated"], "more": "NextMarker" in page}
+
+
+def sts(at: Recorder) -> None:
+    at.call("who am I", "get_caller_identity", region="sts")
+    at.call("assume role", "assume_role", region="sts", RoleArn=ROLE, RoleSessionName="differential")
+    at.call(
+        "assume what is no role", "assume_role", region="sts", RoleArn="arn:aws:iam::111122223333:user/x", RoleSessionName="x1"
+    )
+    for step, secret in (
+        ("who am I", ("UserId",)),
+        ("assume role", ("AccessKeyId", "SecretAccessKey", "SessionToken", "RoleId")),
+    ):
+        for field in at.steps[step]:
+            if field.endswith(secret):
+                at.steps[step][field] = "somebody"
+
+
 def states(at: Recorder, ec_key: str) -> None:
     use = {"KeyId": ec_key, "Message": MESSAGE, "SigningAlgorithm": "ECDSA_SHA_256"}
     at.call("disable", "disable_key", KeyId=ec_key)
@@ -184,7 +230,7 @@ def regions(at: Recorder) -> None:
     at.call("describe replica", "describe_key", region="eu-west-1", KeyId=mrk)
     at.call("replicate again", "replicate_key", KeyId=mrk, ReplicaRegion="eu-west-1")
     at.call("describe primary", "describe_key", KeyId=mrk)
-    same = [at.clients[region].get_public_key(KeyId=mrk)["PublicKey"] for region in at.clients]
+    same = [at.clients[region].get_public_key(KeyId=mrk)["PublicKey"] for region in ("us-east-1", "eu-west-1")]
     at.steps["material"] = {"the same in both Regions": same[0] == same[1]}
     at.call("disable primary", "disable_key", KeyId=mrk)
     at.call("sign at the replica", "sign", region="eu-west-1", KeyId=mrk, Message=MESSAGE, SigningAlgorithm="ECDSA_SHA_256")
@@ -234,6 +280,20 @@ EXPLAINED: Final = {
     ("replicate", "ReplicaKeyMetadata.EncryptionAlgorithms"): ONE_LIST,
     ("replicate", "ReplicaKeyMetadata.Enabled"): "the replica is Creating when ReplicateKey returns, as recorded",
     ("replicate", "ReplicaKeyMetadata.KeyState"): "the replica is Creating when ReplicateKey returns, as recorded",
+    (
+        "grant of what the key cannot do",
+        "*",
+    ): "Grants in AWS KMS, grant operations: the key has to support them, else a validation error",
+    ("grant on a missing key", "Error.Message"): RECORDED,
+    (
+        "sign with a forged grant token",
+        "*",
+    ): "API_Sign, errors: InvalidGrantTokenException, the specified grant token is not valid",
+    ("dry run", "*"): "API_Sign, DryRun: never signs; DryRunOperationException, HTTP 412, if it would have succeeded",
+    ("a page of keys", "more"): "API_ListKeys: NextMarker is there when Truncated is true",
+    ("who am I", "Arn"): "the emulator's callers are IAM users, so that refusals name a principal; theirs is the account's root",
+    ("assume role", "PackedPolicySize"): "API_AssumeRole: the size of the session policies and tags that were passed; none were",
+    ("assume what is no role", "Error.Message"): "AWS's text is not known; both say ValidationError",
     ("replicate again", "Error.Message"): "AWS's text is not known; both say AlreadyExistsException",
 }
 
@@ -253,11 +313,14 @@ def differences(ours: dict[str, Fields], theirs: dict[str, Fields]) -> dict[tupl
 @pytest.fixture(scope="module")
 def found() -> dict[tuple[str, str], tuple[Any, Any]]:
     endpoint, run = independent_aws.endpoint(), {}
+    operations = {*_emulator_admin.OTHERS, *_emulator_admin.ON_ONE_KEY, *GRANTING, *_emulator_crypto.OPERATIONS}
     with AwsEmulator() as aws:
         for name, address in (("ours", aws.url), ("theirs", endpoint)):
             recorder = Recorder(address)
             script(recorder)
             run[name] = recorder.steps
+            left_out = {*operations, *aws.sts.operations} - {"".join(map(str.title, name.split("_"))) for name in recorder.called}
+            assert not left_out, "the script calls whatever the emulator has"
     return differences(run["ours"], run["theirs"])
 
 

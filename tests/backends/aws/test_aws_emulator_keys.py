@@ -66,7 +66,7 @@ def test_every_form_of_a_key_id_finds_it_and_replies_name_the_arn(kms: Any) -> N
     alias_arn = f"arn:aws:kms:us-east-1:{ACCOUNT}:alias/team/auth"
     for form in (made["KeyId"], made["Arn"], "alias/team/auth", alias_arn):
         assert sign(kms, form)["KeyId"] == made["Arn"]
-        public = kms.get_public_key(KeyId=form, GrantTokens=["token"])
+        public = kms.get_public_key(KeyId=form)
         assert public["KeyId"] == made["Arn"]
         assert load_der_public_key(public["PublicKey"]).curve.name == "secp256r1"
 
@@ -248,6 +248,28 @@ def test_a_replica_is_creating_while_there_is_lag(aws: AwsEmulator, kms: Any) ->
     assert refused(sign, kms=west, key_id=replica.version)[0] == "KMSInvalidStateException"
     assert west.describe_key(KeyId=replica.version)["KeyMetadata"]["KeyState"] == "Creating"
     assert sign(west, replica.version)["KeyId"] == replica.version
+
+
+def test_grants_and_their_tokens(aws: AwsEmulator, kms: Any) -> None:
+    """A grant works for its operations, its key and its grantee: with its token at once, without when all of AWS knows it."""
+    key, other = es256(kms), es256(kms)
+    me = {"GranteePrincipal": f"arn:aws:iam::{ACCOUNT}:user/emulator"}
+    aws.deny("kms:Sign")
+    kms.create_grant(KeyId=key["KeyId"], GranteePrincipal=me["GranteePrincipal"] + "s", Operations=["Sign"])
+    kms.create_grant(KeyId=key["KeyId"], Operations=["Verify"], **me)
+    kms.create_grant(KeyId=other["KeyId"], Operations=["Sign"], **me)
+    assert refused(sign, kms=kms, key_id=key["KeyId"])[0] == "AccessDeniedException"
+    assert sign(kms, other["KeyId"])["KeyId"] == other["Arn"]
+    aws.lag.seconds = 0.3
+    token = kms.create_grant(KeyId=key["KeyId"], Operations=["Sign"], **me)["GrantToken"]
+    assert refused(sign, kms=kms, key_id=key["KeyId"])[0] == "AccessDeniedException"
+    ask = {"KeyId": key["KeyId"], "Message": b"m", "SigningAlgorithm": "ECDSA_SHA_256"}
+    assert kms.sign(GrantTokens=[token], **ask)["KeyId"] == key["Arn"]
+    time.sleep(0.3)
+    assert sign(kms, key["KeyId"])["KeyId"] == key["Arn"]
+    assert refused(kms.sign, GrantTokens=["forged"], **ask)[0] == "InvalidGrantTokenException"
+    for wrong in ({"Operations": []}, {"Operations": ["Encrypt"]}):
+        assert refused(kms.create_grant, KeyId=key["KeyId"], **me, **wrong)[0] == "ValidationException"
 
 
 def test_unknown_operations_are_named(aws: AwsEmulator, kms: Any) -> None:

@@ -23,14 +23,14 @@ import farsign_aws
 from farsign import errors
 from farsign.testing._tls import server_certificate
 from farsign_aws import _hosts
+from farsign_aws._driver import AwsKey
 
 KEY = "1234abcd-12ab-34cd-56ef-1234567890ab"
 ROLE = "arn:aws:iam::111122223333:role/signer"
 SECRETS = {"AWS_ACCESS_KEY_ID": "AKIACANARYCANARY", "AWS_SECRET_ACCESS_KEY": "canary/secret", "AWS_SESSION_TOKEN": "canary-token"}
-AMBIENT = {f"{name.lower()}": value for name, value in SECRETS.items()}
 TELLTALES = (b"AKIACANARYCANARY", b"canary", b"AWS4-HMAC")
 EVIL = "evil.example"
-NAMES = (EVIL, "*.evil.example", "kms.eu-west-1.amazonaws.com", "*.s3.amazonaws.com", "*.execute-api.eu-west-1.amazonaws.com",
+NAMES = (EVIL, "*.evil.example", "kms.eu-west-1.amazonaws.com", "sts.eu-west-1.amazonaws.com", "*.s3.amazonaws.com", "*.execute-api.eu-west-1.amazonaws.com",
          "*.compute.amazonaws.com", "*.amazonaws.com", "kms.eu-west-1.amazonaws.co", "localhost", "127.0.0.1")  # fmt: skip
 PATIENT = farsign.Policy(timeout=5.0, attempts=1)
 
@@ -41,6 +41,7 @@ class World:
     def __init__(self) -> None:
         self.certificate = server_certificate(NAMES)
         self.heard = b""
+        self.reply = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n{}"
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -58,7 +59,7 @@ class World:
             with self.certificate.context.wrap_socket(sock, server_side=True) if tls else sock as plain:
                 while data := plain.recv(65536):
                     self.heard += data
-                    plain.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n{}")
+                    plain.sendall(self.reply)
 
     @property
     def secrets(self) -> int:
@@ -177,6 +178,18 @@ def test_the_listener_would_have_heard(
     assert world.secrets > 0
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("uri", [PLAIN, f"{PLAIN}&role={ROLE}"], ids=["KMS", "STS"])
+def test_a_redirect_carries_nothing_to_another_host(uri: str, status: int, world: World) -> None:
+    """RULES 11. AWS's own host, or who has taken its place, sends the request elsewhere: nothing arrives there."""
+    world.reply = f"HTTP/1.1 {status} Moved\r\nLocation: https://{EVIL}/\r\nContent-Length: 0\r\n\r\n".encode()
+    with farsign.open_signer(uri, policy=PATIENT) as signer, pytest.raises(errors.ProviderError):
+        signer.key()
+    hosts = [line.split(b":", 1)[1].strip() for line in world.heard.splitlines() if line.lower().startswith(b"host:")]
+    assert hosts
+    assert set(hosts) <= {b"kms.eu-west-1.amazonaws.com", b"sts.eu-west-1.amazonaws.com"}
+
+
 def test_a_session_may_go_to_loopback_but_not_elsewhere(world: World, no_settings: Path) -> None:
     """RULES 10: credentials that were given for that host."""
     session = boto3.Session("canary-own", "own", region_name="eu-west-1")
@@ -209,3 +222,26 @@ SIGN_IN = ["eu-west-1.signin.aws.amazon.com", "oidc.eu-west-1.amazonaws.com", "p
 @pytest.mark.parametrize("host", SIGN_IN)
 def test_where_boto3_gets_credentials_from(host: str) -> None:
     _hosts.check(f"https://{host}", own_credentials=False, allow=())
+
+
+ENDPOINTS = [
+    ("", "https://kms.eu-west-1.amazonaws.com"),
+    ("&fips=true", "https://kms-fips.eu-west-1.amazonaws.com"),
+    ("&dualstack=true", "https://kms.eu-west-1.api.aws"),
+    ("&fips=true&dualstack=true", "https://kms-fips.eu-west-1.api.aws"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "endpoint"), ENDPOINTS)
+def test_aws_other_endpoints(parameters: str, endpoint: str, no_settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def chosen(parameters: str) -> str:
+        key = AwsKey(farsign.parse_uri(PLAIN + parameters))
+        key.close()
+        url: str = key._shared.client.kms.meta.endpoint_url
+        return url
+
+    assert chosen(parameters) == endpoint
+    for name in ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"):
+        monkeypatch.setenv(name, "true")
+    assert chosen("") == ENDPOINTS[-1][1]
+    assert chosen("&fips=false&dualstack=false") == ENDPOINTS[0][1], "what a URI says counts"
