@@ -23,6 +23,7 @@ nothing, because the public key has to be known. Listing does not tell types: a 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from farsign import driver
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     import farsign
     from farsign.testing.emulator import Emulator
 
-__all__ = ["farsign_emulator", "farsign_open", "farsign_uri", "open_signer"]
+__all__ = ["farsign_emulator", "farsign_explain", "farsign_open", "farsign_uri", "open_signer"]
 
 
 @driver.hookimpl
@@ -39,6 +40,13 @@ def farsign_uri(uri: driver.KeyURI) -> driver.KeyURI:
     from . import _uri
 
     return _uri.check(uri)
+
+
+@driver.hookimpl
+def farsign_explain(uri: driver.KeyURI) -> list[tuple[str, str]]:
+    from . import _uri
+
+    return _uri.explain(uri)
 
 
 @driver.hookimpl
@@ -76,11 +84,4 @@ def open_signer(
     parsed = farsign.parse_uri(uri)
     if parsed.scheme != "azurekms":
         raise parsed.refuse("is no Key Vault key", "write azurekms://VAULT/KEY, or open it with farsign.open_signer(uri)")
-    return farsign.Signer(
-        lambda: _driver.open_key(parsed, tuple(allow_hosts), credential=credential, transport=transport),
-        policy=policy,
-        alg=parsed.alg,
-        kid=parsed.kid,
-        thumbprint=parsed.thumbprint,
-        name=repr(str(parsed)),
-    )
+    return farsign.open_signer(parsed, policy=policy, allow_hosts=allow_hosts, opener=partial(_driver.open_key, credential=credential, transport=transport))

@@ -10,7 +10,9 @@ from weakref import WeakSet
 import aiohttp
 from azure.core.pipeline.transport import AioHttpTransport
 
-from ._transport import POOL, sent_to
+from farsign._plugin.kept import current, using
+
+from ._transport import POOL, broke, sent_to
 
 
 class Connector(aiohttp.TCPConnector):
@@ -21,7 +23,12 @@ class Connector(aiohttp.TCPConnector):
         self._made: WeakSet[asyncio.Transport] = WeakSet()
 
     async def connect(self, *arguments: Any, **options: Any) -> aiohttp.connector.Connection:
+        use = current()
         connection = await super().connect(*arguments, **options)
+        while use.fresh and connection.transport in self._made:
+            connection.close()
+            connection = await super().connect(*arguments, **options)
+        use.kept = connection.transport in self._made
         if isinstance(connection.transport, asyncio.Transport):
             self._made.add(connection.transport)
         return connection
@@ -48,4 +55,11 @@ class AsyncTransport(AioHttpTransport):  # type: ignore[misc]  # azure-core load
 
     async def send(self, request: Any, **options: Any) -> Any:
         with sent_to(self._endpoint, request):
-            return await super().send(request, **options)
+            with using(fresh=False) as use:
+                try:
+                    return await super().send(request, **options)
+                except Exception as error:
+                    if not (use.kept and broke(error)):
+                        raise
+            with using(fresh=True):
+                return await super().send(request, **options)

@@ -6,6 +6,7 @@ configured: requests leave for one origin only, tokens are asked for one audienc
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 import time
@@ -71,6 +72,7 @@ def settings(uri: KeyURI, allow_hosts: tuple[str, ...], credential: Any, transpo
         )
     if emulator and credential is not None:
         raise ConfigurationError("auth=emulator and a credential were given", next_step="leave one of them out")
+    _refuse_unfit(credential)
     if transport is not None and (uri.get("endpoint") or uri.get("ca_cert")):
         raise ConfigurationError(
             "a transport and endpoint= or ca_cert= were given", next_step="leave endpoint= and ca_cert= to the transport"
@@ -89,6 +91,19 @@ def settings(uri: KeyURI, allow_hosts: tuple[str, ...], credential: Any, transpo
         credential=credential,
         transport=transport,
     )
+
+
+def _refuse_unfit(credential: Any) -> None:
+    """The mistakes that would show late, and as something else."""
+    methods = [getattr(credential, name, None) for name in ("get_token", "get_token_info")]
+    if credential is not None and not any(map(callable, methods)):
+        step = "give an azure-identity credential, or any object with get_token(*scopes, **options)"
+        raise ConfigurationError(f"a {type(credential).__name__} is no Azure credential", next_step=step)
+    if any(map(inspect.iscoroutinefunction, methods)):
+        step = (
+            "give azure.identity's, not azure.identity.aio's: farsign asks it from a thread of its own, so it serves asyncio too"
+        )
+        raise ConfigurationError("an asynchronous credential was given", next_step=step)
 
 
 def _authority(uri: KeyURI, allow_hosts: tuple[str, ...]) -> str:

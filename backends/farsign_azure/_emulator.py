@@ -33,7 +33,7 @@ from ._emulator_tokens import CLIENT_ID, CLIENT_SECRET, TENANT, Tokens, audience
 
 HOST: Final = "emulator.vault.azure.net"
 API_VERSIONS: Final = ("2025-07-01", "7.6", "7.5", "7.4", "7.3", "7.2", "7.1", "7.0", "2016-10-01")
-Action = Callable[[VaultKeys, Ask], dict[str, Any]]
+Action = Callable[[VaultKeys, Ask], dict[str, Any] | None]  # None: 204 No Content
 # method, collection, what follows name and version -> the service's name for it in audit logs, permission, action
 ROUTES: Final[Mapping[tuple[str, str, str], tuple[str, str, Action]]] = {
     ("GET", "keys", ""): ("KeyGet", "keys/get", VaultKeys.get),
@@ -87,7 +87,7 @@ class AzureEmulator(HttpEmulator):
             raise TypeError(f"Key Vault keys have no option {' '.join(sorted(unknown))}")
         kind = kind_for(algorithm, bits)
         if kind is None:
-            raise AlgorithmNotSupported(f"Key Vault has no keys for {algorithm} ({bits} bits)")
+            raise AlgorithmNotSupported(f"Key Vault has no keys for {algorithm}" + (f" of {bits} bits" if bits != 2048 else ""))
         name = alias or f"key-{len(self.keys.keys) + 1}"
         if name in self.keys.keys:
             raise ValueError(f"a key named {name!r} exists")
@@ -170,7 +170,8 @@ class AzureEmulator(HttpEmulator):
                 raise errors.denied(route[1])
             ask = Ask(f"{self._scheme(request)}://{_host(request)}", name, version, _body(request), query, call)
             with self.keys.lock:
-                reply = json_reply(route[2](self.vault, ask))
+                body = route[2](self.vault, ask)
+            reply = Reply(204) if body is None else json_reply(body)
         except VaultError as error:
             reply = error.reply()
         return self._finished(reply, request, call.record.request_id, call.faults)

@@ -68,30 +68,61 @@ def bad_parameter(message: str) -> VaultError:
     return VaultError(400, "BadParameter", message)
 
 
+def unavailable(status: int, code: str) -> VaultError:
+    return VaultError(status, code, "An unexpected error occurred. Please try again later.")
+
+
+def forbidden(inner: str, message: str) -> VaultError:
+    return VaultError(403, "Forbidden", message, inner)
+
+
 _THROTTLED: Final = "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached"
-# codes of farsign.errors, the wire's own codes, and states of keys -> the error to order
+# codes of farsign.errors -> how Key Vault says it
 SITUATIONS: Final = MappingProxyType(
     {
         "throttled": VaultError(429, "Throttled", _THROTTLED),
-        "unavailable": VaultError(500, "InternalServerError", "An unexpected error occurred. Please try again later."),
-        "ServiceUnavailable": VaultError(503, "ServiceUnavailable", "The service is unavailable."),
+        "unavailable": unavailable(500, "InternalServerError"),
         "key-unavailable": not_yet_valid(),
-        "expired": expired(),
         "credentials-expired": unauthorized("[TokenExpired] Error validating token: 'S2S12086'."),
         "denied": denied("keys/sign"),
-        "ForbiddenByFirewall": VaultError(
-            403, "Forbidden", "Client address is not authorized and caller is not a trusted service.", "ForbiddenByFirewall"
-        ),
         "not-found": not_found("ordered"),
         "disabled": disabled(),
         "deleted": deleted(),
         "misuse": not_permitted("sign"),
+    }
+)
+# the wire's own codes, and the words that tell apart what has one code
+OTHERS: Final = MappingProxyType(
+    {
+        "RequestTimeout": unavailable(408, "RequestTimeout"),
+        "BadGateway": unavailable(502, "BadGateway"),
+        "ServiceUnavailable": unavailable(503, "ServiceUnavailable"),
+        "GatewayTimeout": unavailable(504, "GatewayTimeout"),
+        "AKV10000": unauthorized(),
+        "AKV10022": unauthorized(
+            "AKV10022: Invalid audience. Expected https://vault.azure.net, found: https://graph.microsoft.com."
+        ),
+        "AKV10046": unauthorized("AKV10046: Unable to resolve the key used for signature validation."),
+        "TokenExpired": SITUATIONS["credentials-expired"],
+        "not yet valid": not_yet_valid(),
+        "expired key": expired(),
+        "not permitted on this key": not_permitted("sign"),
+        "ForbiddenByPolicy": forbidden(
+            "ForbiddenByPolicy", "The application 'appid=x' does not have keys sign permission on key vault 'v'."
+        ),
+        "ForbiddenByFirewall": forbidden(
+            "ForbiddenByFirewall",
+            "Client address is not authorized and caller is not a trusted service.\r\nClient address: 192.0.2.1\r\n",
+        ),
+        "ForbiddenByConnection": forbidden("ForbiddenByConnection", "Connection is not an approved private link."),
+        "ObjectIsBeingDeleted": VaultError(409, "Conflict", "The key is currently being deleted.", "ObjectIsBeingDeleted"),
+        "ObjectIsBeingRecovered": VaultError(409, "Conflict", "The key is currently being recovered.", "ObjectIsBeingRecovered"),
         "BadParameter": bad_parameter("The request has a parameter that is not valid."),
     }
 )
-_BY_CODE: Final = {error.code: error for error in reversed(list(SITUATIONS.values()))}
+_BY_CODE: Final = {code: error for error in SITUATIONS.values() for code in (error.code, error.inner) if code}
 
 
 def situation(name: str) -> VaultError:
     """By any of its names; what nobody knows is an HTTP 500 with that code."""
-    return SITUATIONS.get(name) or _BY_CODE.get(name) or VaultError(500, name, "An error was ordered.")
+    return SITUATIONS.get(name) or OTHERS.get(name) or _BY_CODE.get(name) or VaultError(500, name, "An error was ordered.")

@@ -244,11 +244,10 @@ class VaultKeys:
         del key.attributes["deleted"]
         return self.bundle(ask, key.newest)
 
-    def purge(self, ask: Ask) -> dict[str, Any]:
+    def purge(self, ask: Ask) -> None:
         """DELETE /deletedkeys/NAME."""
         self._key(ask.name, deleted=True)
         del self.store.keys[ask.name]
-        return {}
 
 
 def kind_for(algorithm: str, bits: int) -> str | None:

@@ -106,7 +106,7 @@ def _of_reply(error: HttpResponseError, status: int) -> Failure:
         reason=inner or code or f"HTTP {status}",
         permission=permission,
         request_id=headers.get("x-ms-request-id", ""),
-        retry_after=float(wait) if wait.isdigit() else None,
+        retry_after=float(wait) if re.fullmatch("[0-9]{1,8}", wait) else None,
         next_step=step,
     )
 

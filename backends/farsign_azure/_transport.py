@@ -11,27 +11,64 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
+from azure.core.exceptions import (
+    ServiceRequestError,
+    ServiceRequestTimeoutError,
+    ServiceResponseError,
+    ServiceResponseTimeoutError,
+)
 from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from farsign._plugin.kept import Distrustful, once_more
 
 POOL: Final = 64  # connections kept; requests' own 10 would make and drop one per call under load
+
+
+class _Http(Distrustful, HTTPConnection):
+    pass
+
+
+class _Https(Distrustful, HTTPSConnection):
+    pass
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls: Any = _Http
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls: Any = _Https
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
 
 
 class Transport(RequestsTransport):  # type: ignore[misc]  # azure-core loads its transports lazily, so they are Any
     def __init__(self, endpoint: str, ca_cert: str) -> None:
         session = requests.Session()
         session.trust_env = not endpoint  # no proxy between us and an endpoint: over plain http it would see everything
-        session.mount(
-            "https://", HTTPAdapter(pool_maxsize=POOL, max_retries=Retry(total=False, redirect=False, raise_on_status=False))
-        )
-        session.mount("http://", session.adapters["https://"])
+        adapter = _Adapter(pool_maxsize=POOL, max_retries=Retry(total=False, redirect=False, raise_on_status=False))
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
         super().__init__(session=session, use_env_settings=session.trust_env, connection_verify=ca_cert or True)
         self._endpoint = endpoint
 
     def send(self, request: Any, **options: Any) -> Any:
         with sent_to(self._endpoint, request):
-            return super().send(request, **options)
+            return once_more(lambda: super(Transport, self).send(request, **options), broke)
+
+
+def broke(error: Exception) -> bool:
+    """Whether a connection did, in azure-core's words; a timeout is no such thing."""
+    timeouts = (ServiceRequestTimeoutError, ServiceResponseTimeoutError)
+    return isinstance(error, (ServiceRequestError, ServiceResponseError)) and not isinstance(error, timeouts)
 
 
 @contextmanager

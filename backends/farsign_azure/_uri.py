@@ -84,6 +84,13 @@ def cloud_of(uri: KeyURI) -> Cloud:
     return next((cloud for cloud in CLOUDS.values() if domain in cloud), CLOUDS[uri.get("cloud") or "public"])
 
 
+def explain(uri: KeyURI) -> list[tuple[str, str]]:
+    """Of a canonical URI."""
+    key, version = _key_and_version(uri)
+    what = "managed HSM" if domain_of(uri.host) in {cloud.hsm for cloud in CLOUDS.values()} else "vault"
+    return [(what, str(uri.authority)), ("key", key), ("version", version or "the newest enabled, once verifiers can know it")]
+
+
 def _key_and_version(uri: KeyURI) -> tuple[str, str]:
     parts = list(uri.segments)
     if parts and parts[0] == "keys" and (len(parts) == 3 or uri.dialect == "azurekeyvault"):

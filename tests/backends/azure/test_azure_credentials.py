@@ -14,7 +14,7 @@ from keyvault import MESSAGE, StaticCredential, verify, without_emulator_credent
 
 import farsign
 import farsign_azure
-from farsign.errors import CredentialsExpired
+from farsign.errors import ConfigurationError, CredentialsExpired
 from farsign.testing.emulator import Reply, Request
 from farsign_azure import _client
 from farsign_azure._emulator import AzureEmulator
@@ -278,3 +278,17 @@ def test_reprs_show_no_credential(azure: AzureEmulator) -> None:
 
     uri = farsign.parse_uri(without_emulator_credential(azure.create_key("ES256").uri))
     assert "canary" not in repr(_client.settings(uri, (), Telling(), None))
+
+
+def test_what_is_no_credential_is_said_when_the_signer_is_opened() -> None:
+    from azure.core.credentials import AzureKeyCredential
+    from azure.identity.aio import ClientSecretCredential
+
+    for unfit in (AzureKeyCredential("canary"), "canary", object()):
+        with pytest.raises(ConfigurationError, match="is no Azure credential") as caught:
+            farsign_azure.open_signer("azurekms://v-1/K", credential=unfit)
+        assert "canary" not in caught.value.diagnostics()
+        assert "get_token" in caught.value.next_step
+    with pytest.raises(ConfigurationError, match="an asynchronous credential") as caught:
+        farsign_azure.open_signer("azurekms://v-1/K", credential=ClientSecretCredential("t", "c", "canary"))
+    assert "azure.identity's" in caught.value.next_step

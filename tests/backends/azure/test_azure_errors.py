@@ -15,9 +15,10 @@ from keyvault import CANARY, MESSAGE, StaticCredential, without_emulator_credent
 import farsign
 from farsign import errors
 from farsign.driver import SignRequest
+from farsign.testing.emulator import Reply
 from farsign_azure._driver import VaultKey
 from farsign_azure._emulator import AzureEmulator
-from farsign_azure._emulator_errors import SITUATIONS, VaultError
+from farsign_azure._emulator_errors import OTHERS, SITUATIONS, VaultError
 
 DIGEST = hashlib.sha256(MESSAGE).digest()
 QUICK = farsign.Policy(timeout=1.0, attempt_timeout=0.5)
@@ -177,6 +178,40 @@ def test_a_throttle_with_and_without_retry_after(
     assert (failure.error, failure.retry_after, failure.reason) == (errors.Throttled, told, "Throttled")
 
 
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("0", 0.0),
+        ("12", 12.0),
+        ("1.5", None),
+        ("-1", None),
+        ("nan", None),
+        ("\u00b2", None),
+        ("9" * 400, None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", None),
+    ],
+)
+def test_what_retry_after_may_say(
+    azure: AzureEmulator, drive: Callable[..., VaultKey], order: Callable[[VaultError], None], header: str, told: float | None
+) -> None:
+    """Whole seconds (RFC 9110 10.2.3); a date or nonsense is as good as nothing, and breaks nothing."""
+
+    class Telling(VaultError):
+        def reply(self) -> Reply:
+            reply = super().reply()
+            reply.headers["Retry-After"] = header
+            return reply
+
+    key = azure.create_key("ES256")
+    driver = drive(key.uri)
+    order(Telling(429, "Throttled", ""))
+    with pytest.raises(HttpResponseError) as caught:
+        driver.sign(SignRequest(key.version, "ES256", "digest", DIGEST), timeout=5)
+    failure = driver.classify(caught.value)
+    assert failure
+    assert (failure.error, failure.retry_after) == (errors.Throttled, told)
+
+
 @pytest.mark.parametrize("name", ["unavailable", "ServiceUnavailable", "credentials-expired", "throttled"])
 def test_the_sdk_itself_retries_nothing(azure: AzureEmulator, drive: Callable[..., VaultKey], name: str) -> None:
     key = azure.create_key("ES256")
@@ -308,7 +343,7 @@ def test_an_error_of_our_own_making_is_no_ones_failure(azure: AzureEmulator, dri
         assert driver.classify(bug) is None
 
 
-@pytest.mark.parametrize("name", sorted(SITUATIONS))
+@pytest.mark.parametrize("name", sorted(SITUATIONS | OTHERS))
 def test_nothing_confidential_in_an_error(azure: AzureEmulator, name: str) -> None:
     """RULES 16: not in its text, nor in what it holds on to."""
     import farsign_azure

@@ -134,6 +134,7 @@ def test_protection_and_creation_time(azure: AzureEmulator, drive: Callable[...,
         "v-1.vault.usgovcloudapi.net",
         "v-1.vault.azure.cn",
         "h-1.managedhsm.azure.net",
+        "h-1.managedhsm.usgovcloudapi.net",
         "h-1.managedhsm.azure.cn",
     ],
 )
