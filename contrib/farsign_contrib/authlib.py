@@ -10,20 +10,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._given import no_such_kind, private_key, signing_key
+from ._given import known, private_key
 
 
 def key(key: Any, **parameters: Any) -> Any:
     """An RSAKey, ECKey or OKPKey of authlib.jose, with kid and use; ``parameters`` are other members of its JWK.
 
-    Raises AlgorithmNotSupported for ML-DSA, which Authlib does not have.
+    Raises AlgorithmNotSupported for ML-DSA, which Authlib does not have; farsign.jwt signs it.
     """
     from authlib.jose import ECKey, OKPKey, RSAKey
 
-    signing, classes = signing_key(key), {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
-    public = signing.public_members()
-    if public["kty"] not in classes:
-        raise no_such_kind(signing, "Authlib", "RSA, EC or Ed25519; farsign.jwt signs ML-DSA")
+    signing = known(key, "Authlib", "RSA", "P-256", "P-384", "P-521", "secp256k1", "Ed25519")
+    public, classes = signing.public_members(), {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
     made = classes[public["kty"]].import_key({**public, "kid": signing.kid, "use": "sig", **parameters})
     made.private_key = private_key(key)
     return made

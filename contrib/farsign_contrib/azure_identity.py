@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives import hashes
 
-from ._given import private_key, signing_key
+from ._given import check_certificate, known, private_key
 
 _LIFE: Final = 600  # seconds; Entra refuses assertions that live longer than a day
 
@@ -39,11 +39,8 @@ def assertion(
     """
     import jwt
 
-    from farsign.errors import KeyMismatch
-
-    signing, private = signing_key(key), private_key(key)
-    if certificate.public_key() != signing.public_key():
-        raise KeyMismatch(f"the certificate is not {signing.name}'s", next_step="make a certificate of this key")
+    signing, private = known(key, "Entra", "RSA"), private_key(key)
+    check_certificate(signing, certificate)
     algorithm = "PS256" if "PS256" in signing.primitives else "RS256"
     thumbprint = base64.urlsafe_b64encode(certificate.fingerprint(hashes.SHA256())).rstrip(b"=").decode()
     audience = f"https://{authority.removeprefix('https://').rstrip('/')}/{tenant_id}/oauth2/v2.0/token"

@@ -1,4 +1,4 @@
-"""A key for Box's JWT applications (box-sdk-gen).
+"""A key for Box's JWT applications (boxsdk from 10 on, which was box-sdk-gen; older ones take the private-key object).
 
     config = JWTConfig(..., private_key="", private_key_passphrase="", private_key_decryptor=farsign_contrib.box_sdk_gen.decryptor(signer.key()))
     client = BoxClient(BoxJWTAuth(config))
@@ -11,11 +11,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from ._given import private_key
+from ._given import known, private_key
 
 
 def decryptor(key: Any) -> Any:
-    """A ``box_sdk_gen.PrivateKeyDecryptor`` that has nothing to decrypt."""
+    """A ``box_sdk_gen.PrivateKeyDecryptor`` that has nothing to decrypt. RSA keys only."""
+    known(key, "Box", "RSA")
     return _class()(private_key(key))
 
 

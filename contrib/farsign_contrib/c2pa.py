@@ -13,7 +13,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 
-from ._given import no_such_kind, signing_key
+from ._given import check_certificate, no_such_algorithm, signing_key
 
 
 def signer(key: Any, certificates: Iterable[Any], tsa_url: str | None = None) -> Any:
@@ -24,6 +24,9 @@ def signer(key: Any, certificates: Iterable[Any], tsa_url: str | None = None) ->
     name = "ED25519" if signing.algorithm in ("EdDSA", "Ed25519") else signing.algorithm
     algorithm = getattr(c2pa.C2paSigningAlg, name, None)
     if algorithm is None:
-        raise no_such_kind(signing, "C2PA", "ES256, PS256 or EdDSA, by alg= in the URI")
-    chain = "".join(each.public_bytes(serialization.Encoding.PEM).decode() for each in certificates)
-    return c2pa.Signer.from_callback(signing.sign, algorithm, chain, tsa_url)
+        raise no_such_algorithm(signing, "C2PA", "ES256 to ES512, PS256 to PS512 or EdDSA, by alg= in the URI")
+    chain = list(certificates)
+    for own in chain[:1]:  # c2pa says itself that none is too few
+        check_certificate(signing, own)
+    pem = "".join(each.public_bytes(serialization.Encoding.PEM).decode() for each in chain)
+    return c2pa.Signer.from_callback(signing.sign, algorithm, pem, tsa_url)

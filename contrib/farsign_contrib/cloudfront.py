@@ -12,22 +12,21 @@ from functools import cache
 from typing import Any, Final
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 
-from ._given import no_such_kind, private_key, signing_key
+from ._given import known, private_key
 
 HASH: Final = "Hash-Algorithm=SHA256"
+_ARGUMENTS: Final[dict[str, tuple[Any, ...]]] = {
+    "RSA": (padding.PKCS1v15(), hashes.SHA256()),
+    "P-256": (ec.ECDSA(hashes.SHA256()),),
+}
 
 
 def CloudFrontSigner(key_id: str, key: Any) -> Any:  # noqa: N802  # botocore's name; a function, so that it is imported late
     """A ``botocore.signers.CloudFrontSigner`` whose URLs say SHA-256. key_id: the public key's id at CloudFront."""
-    private = private_key(key)
-    if isinstance(private, rsa.RSAPrivateKey):
-        arguments: tuple[Any, ...] = (padding.PKCS1v15(), hashes.SHA256())
-    elif isinstance(private, ec.EllipticCurvePrivateKey) and private.curve.name == "secp256r1":
-        arguments = (ec.ECDSA(hashes.SHA256()),)
-    else:
-        raise no_such_kind(signing_key(key), "CloudFront", "RSA or P-256")
+    members, private = known(key, "CloudFront", *_ARGUMENTS).public_members(), private_key(key)
+    arguments = _ARGUMENTS[members.get("crv", "RSA")]
     return _class()(key_id, lambda message: private.sign(message, *arguments))
 
 

@@ -9,19 +9,16 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from ._given import no_such_kind, private_key, signing_key
+from ._given import known, private_key
 
 
 def key(key: Any, **parameters: Any) -> Any:
     """An RSAKey, ECKey or OKPKey with kid and use; ``parameters`` are other members of its JWK, such as alg.
 
-    Raises AlgorithmNotSupported for ML-DSA, which cryptojwt does not have.
+    Raises AlgorithmNotSupported for ML-DSA, which cryptojwt does not have; farsign.jwt signs it.
     """
-    signing = signing_key(key)
-    kind = signing.public_members()["kty"]
-    if kind not in ("RSA", "EC", "OKP"):
-        raise no_such_kind(signing, "cryptojwt", "RSA, EC or Ed25519; farsign.jwt signs ML-DSA")
-    made = _class(kind)(**{"kid": signing.kid, "use": "sig", **parameters})
+    signing = known(key, "cryptojwt", "RSA", "P-256", "P-384", "P-521", "secp256k1", "Ed25519")
+    made = _class(signing.public_members()["kty"])(**{"kid": signing.kid, "use": "sig", **parameters})
     made.load_key(signing.public_key())
     made.priv_key = private_key(key)
     return made

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
-from ._given import no_such_kind, signing_key
+from ._given import known
 
 _KTY: Final = {"OKP": 1, "EC": 2, "RSA": 3}  # RFC 9053 7, RFC 8230 4
 _CRV: Final = {"P-256": 1, "P-384": 2, "P-521": 3, "Ed25519": 6, "secp256k1": 8}  # RFC 9053 7.1, RFC 8812 3.1
@@ -21,9 +21,7 @@ def COSEKey(key: Any, kid: bytes | None = None) -> Any:  # noqa: N802  # cwt's n
 
     Raises AlgorithmNotSupported for ML-DSA, which cwt does not have.
     """
-    signing = signing_key(key)
-    if signing.public_members()["kty"] not in _KTY:
-        raise no_such_kind(signing, "cwt", "RSA, EC or Ed25519")
+    signing = known(key, "cwt", "RSA", *_CRV)
     return _class()(signing, signing.kid.encode() if kid is None else kid)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from ._given import no_such_kind, private_key, signing_key
+from ._given import check_certificate, known, private_key
 
 _HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha1": hashes.SHA1(),  # noqa: S303  # for the key to refuse, with its reason
@@ -28,10 +28,9 @@ class HSM:
     """certificate() and sign(), as endesive's BaseHSM has them (importing that needs a PKCS #11 library)."""
 
     def __init__(self, key: Any, certificate: Any, *, pss: bool = False) -> None:
+        check_certificate(known(key, "endesive's hsm", "RSA"), certificate)  # endesive takes EC keys as key=
         self._private, self._pss = private_key(key), pss
         self._certificate = certificate.public_bytes(serialization.Encoding.DER)
-        if signing_key(key).public_members()["kty"] != "RSA":
-            raise no_such_kind(signing_key(key), "endesive's hsm", "an RSA key, or give EC keys as key=")
 
     def certificate(self) -> tuple[None, bytes]:
         """No key, and the certificate's DER."""

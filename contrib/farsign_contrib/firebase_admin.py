@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from ._given import known
 from .google_auth import Signer
 
 SCOPES: Final = tuple(
@@ -30,4 +31,5 @@ def credential(
     """A ``google.oauth2.service_account.Credentials``, for ``initialize_app`` and any other Google library. RSA keys only."""
     from google.oauth2 import service_account
 
+    known(key, "a service account", "RSA")
     return service_account.Credentials(Signer(key, key_id), service_account_email, token_uri, scopes=list(scopes))

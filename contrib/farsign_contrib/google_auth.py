@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from ._given import no_such_kind, private_key, signing_key
+from ._given import known, private_key
 
 
 def Signer(key: Any, key_id: str | None = None) -> Any:  # noqa: N802  # google.auth's name; a function, so that google is imported late
@@ -19,11 +19,8 @@ def Signer(key: Any, key_id: str | None = None) -> Any:  # noqa: N802  # google.
 
     key_id: the header's kid, by default the key's own. Raises AlgorithmNotSupported for other kinds of keys.
     """
-    signing = signing_key(key)
-    kind = signing.public_members()["kty"]
-    if kind not in ("RSA", "EC"):
-        raise no_such_kind(signing, "google-auth", "RSA, P-256 or P-384")
-    return _class(kind)(private_key(key), signing.kid if key_id is None else key_id)
+    signing = known(key, "google-auth", "RSA", "P-256", "P-384")
+    return _class(signing.public_members()["kty"])(private_key(key), signing.kid if key_id is None else key_id)
 
 
 @cache

@@ -12,16 +12,13 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from ._given import no_such_kind, private_key, signing_key
+from ._given import known, private_key
 
 
 def JWK(key: Any) -> Any:  # noqa: N802  # josepy's name; a function, so that it is imported late
     """A JWKRSA or JWKEC. Raises AlgorithmNotSupported for other kinds of keys, which josepy does not have."""
-    signing = signing_key(key)
-    kind = signing.public_members()["kty"]
-    if kind not in ("RSA", "EC"):
-        raise no_such_kind(signing, "josepy", "RSA, P-256, P-384 or P-521")
-    return _class(kind)(key=private_key(key))
+    signing = known(key, "josepy", "RSA", "P-256", "P-384", "P-521")
+    return _class(signing.public_members()["kty"])(key=private_key(key))
 
 
 @cache

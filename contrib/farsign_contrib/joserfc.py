@@ -10,19 +10,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._given import no_such_kind, private_key, signing_key
+from ._given import known, private_key
 
 
 def import_key(key: Any, **parameters: Any) -> Any:
     """An RSAKey, ECKey or OKPKey, with kid and use; ``parameters`` are other members of its JWK, such as alg.
 
-    Raises AlgorithmNotSupported for ML-DSA, which joserfc does not have.
+    Raises AlgorithmNotSupported for ML-DSA, which joserfc does not have; farsign.jwt signs it.
     """
     from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-    signing, classes = signing_key(key), {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
-    public = signing.public_members()
-    if public["kty"] not in classes:
-        raise no_such_kind(signing, "joserfc", "RSA, EC or Ed25519; farsign.jwt signs ML-DSA")
+    signing = known(key, "joserfc", "RSA", "P-256", "P-384", "P-521", "secp256k1", "Ed25519")
+    public, classes = signing.public_members(), {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
     # The constructor takes the JWK as given; import_key would export the private numbers to make one.
     return classes[public["kty"]](private_key(key), public, {"kid": signing.kid, "use": "sig", **parameters})

@@ -10,20 +10,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._given import no_such_kind, private_key, signing_key
+from ._given import known, private_key
 
 
 def Jwk(key: Any, **parameters: Any) -> Any:  # noqa: N802  # jwskate's name; a function, so that it is imported late
     """A ``jwskate.Jwk`` with the public members, kid and use, that signs; ``parameters`` are other members, such as alg.
 
-    Raises AlgorithmNotSupported for ML-DSA, which jwskate does not have.
+    Raises AlgorithmNotSupported for ML-DSA and secp256k1, which jwskate does not sign; farsign.jwt does.
     """
     import jwskate
 
-    signing = signing_key(key)
-    public = signing.public_members()
-    if public["kty"] == "AKP":
-        raise no_such_kind(signing, "jwskate", "RSA, EC or Ed25519; farsign.jwt signs ML-DSA")
-    made = jwskate.Jwk({**public, "kid": signing.kid, "use": "sig", **parameters})
+    signing = known(key, "jwskate", "RSA", "P-256", "P-384", "P-521", "Ed25519")
+    made = jwskate.Jwk({**signing.public_members(), "kid": signing.kid, "use": "sig", **parameters})
     made.cryptography_key = private_key(key)
     return made

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from ._given import no_such_kind, signing_key
+from ._given import no_such_algorithm, signing_key
 
 
 def Sign1Message(key: Any, phdr: dict[Any, Any] | None = None, **options: Any) -> Any:  # noqa: N802  # pycose's name; a function, so that it is imported late
@@ -25,7 +25,7 @@ def Sign1Message(key: Any, phdr: dict[Any, Any] | None = None, **options: Any) -
     name = "EdDSA" if signing.algorithm in ("EdDSA", "Ed25519") else signing.algorithm.capitalize()  # Es256, Ps256, ...
     algorithm = getattr(algorithms, name.replace("Rs", "RsaPkcs1Sha"), None)
     if algorithm is None:
-        raise no_such_kind(signing, "pycose", "RSA, P-256, P-384, P-521 or Ed25519")
+        raise no_such_algorithm(signing, "pycose", "RS256 to RS512, PS256 to PS512, ES256 to ES512 or EdDSA")
     made = _class()(phdr={headers.Algorithm: algorithm, headers.KID: signing.kid.encode(), **(phdr or {})}, **options)
     made.signing_key = signing
     return made

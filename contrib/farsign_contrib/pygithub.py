@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._given import private_key
+from ._given import known, private_key
 
 
 def AppAuth(app_id: int | str, key: Any, **options: Any) -> Any:  # noqa: N802  # PyGithub's name; a function, so that github is imported late
     """A ``github.Auth.AppAuth``; options are its own, such as jwt_expiry."""
     from github import Auth
 
+    known(key, "GitHub", "RSA")
     private = private_key(key)
     return Auth.AppAuth(app_id, lambda: private, **options)

@@ -15,19 +15,23 @@ from typing import Any, Final
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from ._given import private_key
+from ._given import check_certificate, private_key, signing_key
 
 _HASHES: Final = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
 
 
 def Signer(key: Any, certificate: Any, other_certificates: Any = (), **options: Any) -> Any:  # noqa: N802  # pyhanko's name; a function, so that it is imported late
-    """A ``pyhanko.sign.Signer``. other_certificates: the chain, to embed; options: prefer_pss, embed_roots, attribute_certs."""
+    """A ``pyhanko.sign.Signer``. other_certificates: the chain, to embed; options: prefer_pss, embed_roots, attribute_certs.
+
+    Raises KeyMismatch if the certificate is another key's.
+    """
     from asn1crypto import x509
     from pyhanko_certvalidator.registry import SimpleCertificateStore
 
     def converted(each: Any) -> Any:
         return x509.Certificate.load(each.public_bytes(serialization.Encoding.DER))
 
+    check_certificate(signing_key(key), certificate)
     store = SimpleCertificateStore()
     store.register_multiple([converted(each) for each in other_certificates])
     return _class()(private_key(key), signing_cert=converted(certificate), cert_registry=store, **options)

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 
 from farsign.errors import AlgorithmNotSupported
 
-from ._given import private_key, signing_key
+from ._given import known, private_key, signing_key
 
 _DS: Final = "{http://www.w3.org/2000/09/xmldsig#}"
 _RSA: Final = {"rsa-sha256": hashes.SHA256(), "rsa-sha384": hashes.SHA384(), "rsa-sha512": hashes.SHA512()}
@@ -32,11 +32,13 @@ def RSACrypto(key: Any) -> Any:  # noqa: N802  # pysaml2's name; a function, so 
     """A ``saml2.sigver.RSACrypto``."""
     from saml2 import sigver
 
+    known(key, "pysaml2", "RSA")
     return sigver.RSACrypto(private_key(key))
 
 
 def CryptoBackend(key: Any, other: Any) -> Any:  # noqa: N802  # as above
     """A ``saml2.sigver.CryptoBackend`` that signs with the key, and asks ``other`` for the rest."""
+    known(key, "pysaml2", "RSA")
     return _class()(key, other)
 
 

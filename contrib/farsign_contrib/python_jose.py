@@ -14,12 +14,12 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 
-from ._given import signing_key
+from ._given import known
 
 
 def Key(key: Any) -> Any:  # noqa: N802  # python-jose's name; a function, so that jose is imported late
-    """A ``jose.backends.base.Key`` for RS256 to RS512 and ES256 to ES512. The key's URI says its algorithm."""
-    return _class()(signing_key(key))
+    """A ``jose.backends.base.Key`` for RS256 to RS512 and ES256 to ES512. The key's URI says its algorithm: give ``encode`` the same."""
+    return _class()(known(key, "python-jose", "RSA", "P-256", "P-384", "P-521"))
 
 
 @cache

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from ._given import private_key, signing_key
+from ._given import known, private_key, signing_key
 
 
 def Signer(key: Any, public_key: Any = None) -> Any:  # noqa: N802  # securesystemslib's name; a function, so that it is imported late
@@ -24,6 +24,7 @@ def Signer(key: Any, public_key: Any = None) -> Any:  # noqa: N802  # securesyst
 
     from farsign.errors import KeyMismatch
 
+    known(key, "securesystemslib", "RSA", "P-256", "P-384", "P-521", "Ed25519", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87")
     private = private_key(key)
     try:
         return CryptoSigner(private, public_key)

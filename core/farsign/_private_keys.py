@@ -43,11 +43,6 @@ class _Remote:
     def __init__(self, key: SigningKey, pss_max_length: PSSMaxLength = "refuse") -> None:
         self._key, self._pss_max_length = key, pss_max_length
 
-    @property
-    def key_size(self) -> int:
-        size: int = self._key.public_key().key_size
-        return size
-
     def public_key(self) -> Any:
         """Native and cached: verifying with it needs no network."""
         return self._key.public_key()
@@ -58,22 +53,35 @@ class _Remote:
 
     def _remote(self, algorithm: str, data: Buffer, *, hashed: bool = False) -> bytes:
         signer = self._key._signer
-        return signer.run(self._key.plan(algorithm, bytes(data), hashed=hashed), signer.operation(None))
+        return signer.run(self._key.plan(algorithm, self._octets(data), hashed=hashed), signer.operation(None))
 
-    def _no(self, what: str) -> UnsupportedByRemoteKey:
-        able = " ".join(self._key.primitives)
-        return UnsupportedByRemoteKey(f"{self._key.name} cannot {what}", next_step=f"it signs {able}")
+    def _octets(self, data: Buffer) -> bytes:
+        try:
+            return bytes(memoryview(data))
+        except TypeError:  # bytes(7) would be seven zeros
+            raise self._no(f"sign {type(data).__name__}: data is bytes, or another buffer") from None
+
+    def _checked(self, digest: Buffer, hash_name: str) -> None:
+        """Raises unless it is as long as digests of that hash are."""
+        expected, given = int(hash_name.removeprefix("SHA")) // 8, len(self._octets(digest))
+        if given != expected:
+            raise self._no(f"sign a digest of {given} bytes: {hash_name} has {expected}")
+
+    def _require(self, wanted: algorithms.Algorithm) -> None:
+        """Raises unless the key signs this, saying which hash is right for it."""
+        if wanted.name not in self._key.primitives:
+            able = map(algorithms.lookup, self._key.primitives)
+            right = " or ".join(f"hashes.{row.hash}()" for row in able if row.kind == wanted.kind)
+            raise self._no(f"sign {wanted.name}", right=right)
+
+    def _no(self, what: str, *, right: str = "") -> UnsupportedByRemoteKey:
+        able = f"it signs {' '.join(self._key.primitives)}"
+        return UnsupportedByRemoteKey(f"{self._key.name} cannot {what}", next_step=f"{able}; use {right}" if right else able)
 
     def _not_exportable(self) -> KeyNotExportable:
         return KeyNotExportable(f"{self._key.name}: the private key never leaves the provider")
 
     def private_bytes(self, encoding: Any = None, format: Any = None, encryption_algorithm: Any = None) -> NoReturn:
-        raise self._not_exportable()
-
-    def private_bytes_raw(self) -> NoReturn:
-        raise self._not_exportable()
-
-    def private_numbers(self) -> NoReturn:
         raise self._not_exportable()
 
     def __copy__(self) -> Any:
@@ -95,6 +103,23 @@ class _Remote:
         return f"<{type(self).__name__} {self._key.name} kid={self._key.kid}>"
 
 
+class _Numbered(_Remote):
+    """RSA and EC keys have a size, and natively numbers; the other kinds, natively, raw bytes."""
+
+    @property
+    def key_size(self) -> int:
+        size: int = self._key.public_key().key_size
+        return size
+
+    def private_numbers(self) -> NoReturn:
+        raise self._not_exportable()
+
+
+class _Raw(_Remote):
+    def private_bytes_raw(self) -> NoReturn:
+        raise self._not_exportable()
+
+
 def _hash_name(algorithm: object) -> tuple[str, bool]:
     """The hash's name in the algorithm table, "" if it has none, and whether the data is a digest already."""
     hashed = isinstance(algorithm, Prehashed)
@@ -102,7 +127,7 @@ def _hash_name(algorithm: object) -> tuple[str, bool]:
     return (chosen.name.upper() if isinstance(chosen, hashes.HashAlgorithm) else ""), hashed
 
 
-class RemoteRSAPrivateKey(_Remote, rsa.RSAPrivateKey):
+class RemoteRSAPrivateKey(_Numbered, rsa.RSAPrivateKey):
     def sign(
         self, data: Buffer, padding: padding.AsymmetricPadding, algorithm: Prehashed | hashes.HashAlgorithm | NoDigestInfo
     ) -> bytes:
@@ -112,8 +137,9 @@ class RemoteRSAPrivateKey(_Remote, rsa.RSAPrivateKey):
         name = f"{family}{hash_name.removeprefix('SHA')}"
         if not hash_name or name not in algorithms.JOSE:
             raise self._no(f"sign with {hash_name or type(algorithm).__name__}")
+        self._require(algorithms.lookup(name))
         if hashed:
-            _check_digest(self, hash_name, data)
+            self._checked(data, hash_name)
         return self._remote(name, data, hashed=hashed)
 
     def _family(self, pad: padding.AsymmetricPadding, hash_name: str) -> str:
@@ -143,7 +169,7 @@ class RemoteRSAPrivateKey(_Remote, rsa.RSAPrivateKey):
         raise self._no("decrypt")
 
 
-class RemoteEllipticCurvePrivateKey(_Remote, ec.EllipticCurvePrivateKey):
+class RemoteEllipticCurvePrivateKey(_Numbered, ec.EllipticCurvePrivateKey):
     @property
     def curve(self) -> ec.EllipticCurve:
         curve: ec.EllipticCurve = self.public_key().curve
@@ -158,22 +184,23 @@ class RemoteEllipticCurvePrivateKey(_Remote, ec.EllipticCurvePrivateKey):
         hash_name, hashed = _hash_name(signature_algorithm.algorithm)
         if hash_name not in ("SHA224", "SHA256", "SHA384", "SHA512"):
             raise self._no(f"sign with {hash_name or 'this hash'}")
-        if hashed:
-            _check_digest(self, hash_name, data)
         algorithm = algorithms.ecdsa(JWK_CURVE[self.curve.name], hash_name)
+        self._require(algorithm)
+        if hashed:
+            self._checked(data, hash_name)
         return raw_to_der(self._remote(algorithm.name, data, hashed=hashed), algorithm.curve)
 
     def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> NoReturn:
         raise self._no("exchange keys")
 
 
-class RemoteEd25519PrivateKey(_Remote, ed25519.Ed25519PrivateKey):
+class RemoteEd25519PrivateKey(_Raw, ed25519.Ed25519PrivateKey):
     def sign(self, data: Buffer) -> bytes:
         """Remote; pure Ed25519, so the provider gets the message itself."""
         return self._remote("Ed25519", data)
 
 
-class _RemoteMLDSA(_Remote):
+class _RemoteMLDSA(_Raw):
     def sign(self, data: Buffer, context: Buffer | None = None) -> bytes:
         """Remote; the empty context only (RFC 9964 4)."""
         if context:
@@ -182,19 +209,14 @@ class _RemoteMLDSA(_Remote):
 
     def sign_mu(self, mu: Buffer) -> bytes:
         """Remote, over the 64-byte message representative."""
-        if len(bytes(mu)) != 64:
+        if len(self._octets(mu)) != 64:
             raise self._no("sign a mu that is not 64 bytes")
         return self._remote(str(mldsa_name(self.public_key())), mu, hashed=True)
 
 
-def _check_digest(key: _Remote, hash_name: str, data: Buffer) -> None:
-    expected = int(hash_name.removeprefix("SHA")) // 8
-    if len(bytes(data)) != expected:
-        raise key._no(f"sign a {hash_name} digest that is not {expected} bytes")
-
-
 def _complete(cls: type) -> type:
     """cryptography adds abstract methods now and then; what we do not know must raise when called, not when the key is made."""
+    abc.update_abstractmethods(cls)
     for name in getattr(cls, "__abstractmethods__", ()):
         setattr(cls, name, _stub(name))
     return abc.update_abstractmethods(cls)

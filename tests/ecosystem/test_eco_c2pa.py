@@ -47,5 +47,20 @@ def test_an_image(any_key: Any, algorithm: str) -> None:
 
 
 def test_a_kind_that_it_has_not_is_refused(any_key: Any) -> None:
-    with pytest.raises(errors.AlgorithmNotSupported, match="C2PA has no keys"):
+    with pytest.raises(errors.AlgorithmNotSupported, match="C2PA has no ML-DSA-65"):
         signer(any_key("ML-DSA-65"), [])
+
+
+def test_the_provider_refuses(refused: Any, any_key: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Native code cannot carry exceptions: c2pa raises its own, and logs the provider's."""
+    (key, _), ca = refused("ES256"), any_key("ES384", "ca")
+    root = certificate(ca)
+    leaf = certificate(key, ca=False, issuer=(ca, root), usage=ExtendedKeyUsageOID.EMAIL_PROTECTION)
+    with pytest.raises(c2pa.C2paError), signer(key, [leaf, root]) as made, c2pa.Builder(json.dumps(MANIFEST)) as builder:
+        builder.sign(made, "image/png", io.BytesIO(a_png()), io.BytesIO())
+    assert "AWS KMS" in caplog.text or "awskms" in caplog.text
+
+
+def test_a_certificate_of_another_key_is_refused(any_key: Any) -> None:
+    with pytest.raises(errors.KeyMismatch):
+        signer(any_key("ES256"), [certificate(any_key("ES384", "ca")), certificate(any_key("ES256"))])

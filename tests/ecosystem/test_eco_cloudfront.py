@@ -43,3 +43,8 @@ def test_a_url(any_key: Any, algorithm: str) -> None:
 def test_a_kind_that_it_has_not_is_refused(any_key: Any) -> None:
     with pytest.raises(errors.AlgorithmNotSupported, match="CloudFront has no keys"):
         CloudFrontSigner("K1", any_key("EdDSA"))
+
+
+def test_the_provider_refuses(trouble: Any) -> None:
+    with trouble("ES256") as key:
+        CloudFrontSigner("K1", key).generate_presigned_url(URL, EXPIRES)

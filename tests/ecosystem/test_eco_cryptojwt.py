@@ -41,3 +41,8 @@ def test_it_lives_in_a_bundle(any_key: Any) -> None:
 def test_a_kind_that_it_has_not_is_refused(any_key: Any) -> None:
     with pytest.raises(errors.AlgorithmNotSupported, match="cryptojwt has no keys"):
         adapter.key(any_key("ML-DSA-44"))
+
+
+def test_the_provider_refuses(trouble: Any) -> None:
+    with trouble("ES256") as key:
+        JWS('{"sub": "42"}', alg="ES256").sign_compact([adapter.key(key)])

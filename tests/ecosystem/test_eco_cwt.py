@@ -31,3 +31,8 @@ def test_a_token(any_key: Any, algorithm: str) -> None:
 def test_a_kind_that_it_has_not_is_refused(any_key: Any) -> None:
     with pytest.raises(errors.AlgorithmNotSupported, match="cwt has no keys"):
         COSEKey(any_key("ML-DSA-44"))
+
+
+def test_the_provider_refuses(trouble: Any) -> None:
+    with trouble("ES256") as key:
+        cwt.encode({"sub": "42"}, COSEKey(key))

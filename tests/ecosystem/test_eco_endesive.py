@@ -45,3 +45,13 @@ def test_hsm(any_key: Any, algorithm: str, tmp_path: Path) -> None:
 def test_an_ec_key_is_refused(any_key: Any) -> None:
     with pytest.raises(errors.AlgorithmNotSupported, match="endesive's hsm has no keys"):
         HSM(any_key("ES256"), certificate(any_key("ES256")))
+
+
+def test_the_provider_refuses(trouble: Any, any_key: Any) -> None:
+    with trouble("ES256") as key:
+        signer.sign(b"data", key.as_private_key(), certificate(any_key("ES256")), [], "sha256")
+
+
+def test_a_certificate_of_another_key_is_refused(any_key: Any) -> None:
+    with pytest.raises(errors.KeyMismatch):
+        HSM(any_key("RS256"), certificate(any_key("ES256")))

@@ -10,6 +10,7 @@ firebase_admin = pytest.importorskip("firebase_admin", reason="needs the package
 import jwt as pyjwt
 from firebase_admin import auth
 
+from farsign import errors
 from farsign_contrib.firebase_admin import credential
 
 LIBRARY, HOW = "firebase-admin", "farsign_contrib.firebase_admin"
@@ -27,3 +28,8 @@ def test_a_custom_token(any_key: Any, algorithm: str) -> None:
     claims = pyjwt.decode(token, key.public_key(), algorithms=[algorithm], options={"verify_aud": False})
     assert (claims["iss"], claims["uid"], claims["claims"]) == (EMAIL, "user", {"admin": True})
     assert pyjwt.get_unverified_header(token)["kid"] == "k1"
+
+
+def test_a_kind_that_service_accounts_have_not_is_refused(any_key: Any) -> None:
+    with pytest.raises(errors.AlgorithmNotSupported, match="service account has no keys"):
+        credential(any_key("ES256"), EMAIL)

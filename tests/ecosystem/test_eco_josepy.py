@@ -38,8 +38,9 @@ def test_ps256_with_the_salt_that_providers_sign(any_key: Any) -> None:
 
 
 def test_a_kind_that_it_has_not_is_refused(any_key: Any) -> None:
-    with pytest.raises(errors.AlgorithmNotSupported, match="josepy has no keys"):
-        JWK(any_key("EdDSA"))
+    for kind in ("EdDSA", "ES256K"):
+        with pytest.raises(errors.AlgorithmNotSupported, match="josepy has no keys"):
+            JWK(any_key(kind))
 
 
 def test_the_provider_refuses(trouble: Any) -> None:

@@ -27,5 +27,11 @@ def test_a_jwt(any_key: Any, algorithm: str) -> None:
 
 
 def test_a_kind_that_it_has_not_is_refused(any_key: Any) -> None:
-    with pytest.raises(errors.AlgorithmNotSupported, match="jwskate has no keys"):
-        Jwk(any_key("ML-DSA-44"))
+    for kind in ("ML-DSA-44", "ES256K"):
+        with pytest.raises(errors.AlgorithmNotSupported, match="jwskate has no keys"):
+            Jwk(any_key(kind))
+
+
+def test_the_provider_refuses(trouble: Any) -> None:
+    with trouble("ES256") as key:
+        jwskate.Jwt.sign({"sub": "42"}, Jwk(key, alg="ES256"))

@@ -32,5 +32,10 @@ def test_a_message(any_key: Any, algorithm: str) -> None:
 
 
 def test_a_kind_that_it_has_not_is_refused(any_key: Any) -> None:
-    with pytest.raises(errors.AlgorithmNotSupported, match="pycose has no keys"):
+    with pytest.raises(errors.AlgorithmNotSupported, match="pycose has no ML-DSA-44"):
         Sign1Message(any_key("ML-DSA-44"), payload=b"payload")
+
+
+def test_the_provider_refuses(trouble: Any) -> None:
+    with trouble("ES256") as key:
+        Sign1Message(key, payload=b"payload").encode()

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("github", reason="needs the package PyGithub")
 import jwt as pyjwt
 
+from farsign import errors
 from farsign_contrib.pygithub import AppAuth
 
 LIBRARY, HOW = "PyGithub", "farsign_contrib.pygithub"
@@ -22,3 +23,13 @@ def test_an_app(any_key: Any, algorithm: str) -> None:
     assert claims["iss"] == "42"
     assert claims["exp"] - claims["iat"] == 360
     assert auth.get_installation_auth(7).installation_id == 7
+
+
+def test_the_provider_refuses(trouble: Any) -> None:
+    with trouble("RS256") as key:
+        _ = AppAuth(42, key).token
+
+
+def test_a_kind_that_github_has_not_is_refused(any_key: Any) -> None:
+    with pytest.raises(errors.AlgorithmNotSupported, match="GitHub has no keys"):
+        AppAuth(42, any_key("ES256"))

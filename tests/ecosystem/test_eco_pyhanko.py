@@ -23,6 +23,7 @@ from pyhanko.sign.fields import SigSeedSubFilter
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 
+from farsign import errors
 from farsign_contrib.pyhanko import Signer
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # its own
@@ -66,3 +67,15 @@ def test_cms(any_key: Any, algorithm: str, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == b"data"
+
+
+def test_the_provider_refuses(trouble: Any, any_key: Any) -> None:
+    with trouble("ES256") as key:
+        ca = any_key("ES384", "ca")
+        signer = Signer(key, certificate(key, ca=False, issuer=(ca, certificate(ca))))
+        asyncio.run(signer.async_sign_general_data(b"data", "sha256", detached=False))
+
+
+def test_a_certificate_of_another_key_is_refused(any_key: Any) -> None:
+    with pytest.raises(errors.KeyMismatch):
+        Signer(any_key("RS256"), certificate(any_key("ES256")))

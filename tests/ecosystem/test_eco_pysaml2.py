@@ -73,3 +73,9 @@ def test_redirect(any_key: Any, algorithm: str) -> None:
     sent = dict(http_redirect_message("<Request/>", "https://idp.example/sso", **options)["headers"])["Location"]
     query = {name: values[0] for name, values in parse_qs(urlparse(sent).query).items()}
     assert verify_redirect_signature(query, RSACrypto(None), sigkey=key.public_key())
+
+
+def test_a_kind_that_it_has_not_is_refused(any_key: Any) -> None:
+    for make in (lambda key: adapter.CryptoBackend(key, None), adapter.RSACrypto):
+        with pytest.raises(errors.AlgorithmNotSupported, match="pysaml2 has no keys"):
+            make(any_key("ES256"))

@@ -57,3 +57,8 @@ def test_a_uri_beside_each_public_key(tmp_path: Any) -> None:
 def test_the_provider_refuses(trouble: Any) -> None:
     with trouble("ES256") as key:
         adapter.Signer(key).sign(b"payload")
+
+
+def test_a_kind_that_it_has_not_is_refused(any_key: Any) -> None:
+    with pytest.raises(errors.AlgorithmNotSupported, match="securesystemslib has no keys"):
+        adapter.Signer(any_key("ES256K"))
