@@ -46,16 +46,18 @@ _MEANINGS: Final = {
 
 def _uri(arguments: Namespace) -> None:
     from farsign import parse_uri
+    from farsign._plugin.discovery import backend
 
     uri = parse_uri(arguments.uri)
+    means = backend(uri.scheme).explain(uri)
     if arguments.json:
-        parts = {"authority": uri.authority, "path": uri.path, "parameters": dict(uri.parameters)}
+        parts = {"authority": uri.authority, "path": uri.path, "parameters": dict(uri.parameters), "means": dict(means)}
         print_json({"canonical": str(uri), "dialect": uri.dialect, "scheme": uri.scheme, **parts})
         return
     dialect = uri.dialect if uri.dialect == uri.scheme else f"{uri.dialect}, which is another name for {uri.scheme}"
-    parameters = [(name, f"{value}{_meaning(name)}") for name, value in uri.parameters.items()]
-    place = [("authority", uri.authority or "none"), ("path", uri.path or "none")]
-    print_fields([("canonical", quoted(uri)), ("scheme", dialect), *place, *parameters])
+    rest = {name: value for name, value in uri.parameters.items() if name not in dict(means)}
+    parameters = [(name, f"{value}{_meaning(name)}") for name, value in rest.items()]
+    print_fields([("canonical", quoted(uri)), ("scheme", dialect), *means, *parameters])
 
 
 def _meaning(name: str) -> str:

@@ -8,13 +8,15 @@ import time
 from argparse import Namespace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from farsign.errors import FarsignError
 
 from ._keys import make_key
 from ._terminal import print_fields, print_table, quoted
 
 if TYPE_CHECKING:
-    from farsign._signer.signer import Signer
+    from farsign._plugin.discovery import Backend
     from farsign.testing.emulator import Emulator
 
     from ._terminal import Commands
@@ -31,12 +33,13 @@ _CLAIMS: Final = {"sub": "42", "aud": "api"}
 def _demo(_: Namespace) -> None:
     with TemporaryDirectory(prefix="farsign-demo-") as folder:
         _with_a_file(Path(folder) / "key.pem")
-    rows = [row for scheme in _cloud_schemes() if (row := _on_emulator(scheme))]
-    if rows:
+    found = [_shown(scheme) for scheme in _cloud_schemes()]
+    if rows := [row for row in found if row is not None]:
         print("\nThe same with each provider's own SDK, against its emulator on loopback:\n")
-        print_table(("scheme", "alg", "kid", "ms", "wire calls"), rows)
+        print_table(("scheme", "alg", "kid", "ms", "wire calls", "for a real key set SIGNING_KEYS to"), rows)
+        print("\n`farsign check URI` says whether a real key can be used, or which permission or credential is missing.")
     for scheme, step in _missing():
-        print(f"not shown: {scheme} ({step})", file=sys.stderr)
+        _not_shown(scheme, step)
 
 
 def _with_a_file(path: Path) -> None:
@@ -83,31 +86,43 @@ def _missing() -> list[tuple[str, str]]:
     return [(row.scheme, f"pip install 'farsign[{KNOWN_EXTRAS[row.scheme].name}]'") for row in installed() if not row.present]
 
 
-def _on_emulator(scheme: str) -> tuple[object, ...] | None:
-    """A row of the table; None for a backend that has no emulator: its keys are here already."""
+class _Row(NamedTuple):
+    scheme: str
+    algorithm: str
+    kid: str
+    milliseconds: str
+    wire_calls: int
+    real: str
+
+
+def _shown(scheme: str) -> _Row | None:
+    """None for a backend that has no emulator, for its keys are here already; and for one that fails, which is told."""
     from farsign._plugin.discovery import backend
 
-    emulator = backend(scheme).emulator()
-    if emulator is None:
+    try:
+        plugin = backend(scheme)
+        emulator = plugin.emulator()
+        if emulator is None:
+            return None
+        with emulator:
+            return _row(plugin, emulator)
+    except FarsignError as error:
+        _not_shown(scheme, error.diagnostics())
         return None
-    with emulator:
-        return _row(scheme, emulator)
 
 
-def _row(scheme: str, emulator: Emulator) -> tuple[object, ...]:
+def _not_shown(scheme: str, why: str) -> None:
+    print(f"not shown: {scheme} ({why})", file=sys.stderr)
+
+
+def _row(plugin: Backend, emulator: Emulator) -> _Row:
     import farsign
+    from farsign import jwt
 
     made = emulator.create_key("ES256", alias="demo")
     start = time.perf_counter()
     with farsign.open_signer(made.uri) as signer:
-        key = _signed_and_verified(signer)
+        key = signer.key()
+        jwt.decode(jwt.encode(_CLAIMS, signer, expires_in=300), key, audience="api")
         milliseconds = (time.perf_counter() - start) * 1000
-    return scheme, key.algorithm, key.kid, f"{milliseconds:.0f}", sum(1 for _ in emulator.log)
-
-
-def _signed_and_verified(signer: Signer) -> Any:
-    from farsign import jwt
-
-    key = signer.key()
-    jwt.decode(jwt.encode(_CLAIMS, signer, expires_in=300), key, audience="api")
-    return key
+    return _Row(plugin.scheme, key.algorithm, key.kid, f"{milliseconds:.0f}", emulator.calls("*"), plugin.example)

@@ -1,4 +1,4 @@
-"""``farsign emulate``: a provider's wire protocol on this machine, for any SDK in any language."""
+"""``farsign emulate``: providers' wire protocols on this machine, for any SDK in any language."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import signal
 import sys
 import threading
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
-from farsign.errors import ConfigurationError
+from farsign.errors import AlgorithmNotSupported, ConfigurationError, FarsignError
 
+from ._script import Step, follow, read_script
 from ._terminal import add_json, print_fields, print_json, quoted
 
 if TYPE_CHECKING:
@@ -21,15 +22,20 @@ if TYPE_CHECKING:
 
     from ._terminal import Commands
 
+ALL: Final = "all"
+
 
 def add(commands: Commands) -> None:
     emulate = commands.add_parser("emulate", help="run a provider's emulator on loopback until Ctrl-C")
-    emulate.add_argument("scheme", metavar="SCHEME", help="awskms, gcpkms, azurekms, hashivault, ...")
+    emulate.add_argument(
+        "scheme", metavar="SCHEME", help="awskms, gcpkms, azurekms, hashivault, ..., or all whose SDK is installed"
+    )
     emulate.add_argument("--key", action="append", type=_key, default=[], metavar="ALG[:ALIAS]", help="make a key; repeatable")
     emulate.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
     emulate.add_argument("--port", type=int, default=0, help="default: any free one, which is printed")
     emulate.add_argument("--seed", type=int, default=0, help="makes faults that are drawn by chance repeatable")
     emulate.add_argument("--fault", action="append", default=[], metavar="FAULT", help="such as throttle:sign:3; repeatable")
+    emulate.add_argument("--script", metavar="FILE|-", help="order faults over time: lines of FAULT, clear, wait 5s")
     add_json(emulate)
     emulate.set_defaults(run=_emulate)
 
@@ -42,26 +48,69 @@ def _key(text: str) -> tuple[str, str | None]:
 
 
 def _emulate(arguments: Namespace) -> None:
-    emulator = _made(arguments)
-    for order in arguments.fault:
-        emulator.faults.order(order)
-    with _terminated_like_interrupted(), emulator:
-        keys = [emulator.create_key(alg, alias=alias) for alg, alias in arguments.key]  # now: their URIs name the port
-        _tell(emulator, [key.uri for key in keys], as_json=arguments.json)
-        _until_interrupted()
+    steps = read_script(arguments.script) if arguments.script else ()
+    emulators = _made(arguments)
+    for emulator in emulators:
+        for order in arguments.fault:
+            emulator.faults.order(order)
+    with _terminated_like_interrupted(), ExitStack() as running:
+        for emulator in emulators:
+            running.enter_context(emulator)
+        _tell([_facts(emulator, arguments.key, lenient=arguments.scheme == ALL) for emulator in emulators], arguments)
+        _until_interrupted(emulators, steps)
 
 
-def _until_interrupted() -> None:
+def _until_interrupted(emulators: Sequence[Emulator], steps: Iterable[Step]) -> None:
+    follow(steps, [emulator.faults for emulator in emulators])
     threading.Event().wait()
 
 
-def _made(arguments: Namespace) -> Emulator:
+def _made(arguments: Namespace) -> list[Emulator]:
+    """Not started. The hook makes one with defaults; here are some of the user's own."""
+    found = _all(arguments) if arguments.scheme == ALL else [_one(arguments.scheme)]
+    return [type(plain)(host=arguments.host, port=arguments.port, seed=arguments.seed) for plain in found]
+
+
+def _one(scheme: str) -> Emulator:
     from farsign._plugin.discovery import backend
 
-    plain = backend(arguments.scheme).emulator()
+    plain = backend(scheme).emulator()
     if plain is None:
-        raise ConfigurationError(f'"{arguments.scheme}" has no emulator', next_step="`farsign backends` lists the schemes")
-    return type(plain)(host=arguments.host, port=arguments.port, seed=arguments.seed)  # the hook makes one with defaults
+        raise ConfigurationError(f'"{scheme}" has no emulator', next_step="`farsign backends` lists the schemes")
+    return plain
+
+
+def _all(arguments: Namespace) -> list[Emulator]:
+    """One of each kind; what is missing or fails is told, and the others run."""
+    from farsign._plugin.discovery import backend, installed
+
+    if arguments.port:
+        raise ConfigurationError("all cannot listen on one port", next_step="leave --port out, or run one emulator at a time")
+    found: dict[type[Emulator], Emulator] = {}  # two schemes may be one server's
+    for row in installed():
+        try:
+            plain = backend(row.scheme).emulator()
+        except FarsignError as error:
+            print(f"not running: {row.scheme} ({error.diagnostics()})", file=sys.stderr)
+            continue
+        if plain is not None:
+            found.setdefault(type(plain), plain)
+    if not found:
+        raise ConfigurationError("no backend with an emulator is installed", next_step="pip install 'farsign[all]'")
+    return list(found.values())
+
+
+def _facts(emulator: Emulator, keys: Sequence[tuple[str, str | None]], *, lenient: bool) -> dict[str, Any]:
+    """What to know of a running emulator. Keys are made now: their URIs name the port."""
+    uris = []
+    for alg, alias in keys:
+        try:
+            uris.append(emulator.create_key(alg, alias=alias).uri)
+        except AlgorithmNotSupported as error:
+            if not lenient:
+                raise
+            print(f"{emulator.scheme}: {error}", file=sys.stderr)
+    return {"scheme": emulator.scheme, "url": emulator.url, "keys": uris, "environment": emulator.environment()}
 
 
 @contextmanager
@@ -74,11 +123,15 @@ def _terminated_like_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _tell(emulator: Emulator, uris: list[str], *, as_json: bool) -> None:
-    environment = emulator.environment()
-    if as_json:
-        print_json({"url": emulator.url, "keys": uris, "environment": environment})
+def _tell(running: Sequence[dict[str, Any]], arguments: Namespace) -> None:
+    if arguments.json:
+        print_json(list(running) if arguments.scheme == ALL else running[0])
     else:
-        exported = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
-        print_fields([("listening", emulator.url), *(("key", quoted(uri)) for uri in uris), ("export", exported)])
+        for number, facts in enumerate(running):
+            if number:
+                print()
+            exported = " ".join(f"{name}={shlex.quote(value)}" for name, value in facts["environment"].items())
+            head = [("emulator", facts["scheme"])] if arguments.scheme == ALL else []
+            keys = [("key", quoted(uri)) for uri in facts["keys"]]
+            print_fields([*head, ("listening", facts["url"]), *keys, ("export", exported)])
     sys.stdout.flush()

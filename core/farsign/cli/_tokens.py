@@ -32,13 +32,16 @@ def add(commands: Commands) -> None:
     verify.add_argument(
         "token", nargs="?", default="-", metavar="FILE", help="a file that holds the token (default: standard input)"
     )
-    verify.add_argument("--keys", required=True, metavar="FILE", help="a JWKS, a JWK or a PEM public key")
+    verify.add_argument(
+        "--keys", required=True, metavar="FILE|URL|-", help="a JWKS, a JWK or a PEM public key; https://... fetches a JWKS"
+    )
     verify.add_argument("--alg", help="what a key that does not say it is for: every PEM, RSA keys in a JWKS")
     verify.add_argument("--audience", action="append", metavar="AUD", help="one of these must be in aud; repeatable")
     verify.add_argument("--issuer", metavar="ISS")
     verify.add_argument("--typ", help="the header's typ (default: JWT or none)")
     verify.add_argument("--leeway", type=duration, default=0.0, metavar="TIME", help="for exp, nbf and iat (default 0)")
     verify.add_argument("--payload", action="store_true", help="verify a JWS of any bytes and print these")
+    add_timeout(verify)
     add_json(verify)
     verify.set_defaults(run=_verify)
 
@@ -84,7 +87,7 @@ def _claims(source: str) -> dict[str, Any]:
 def _verify(arguments: Namespace) -> None:
     if arguments.keys == arguments.token == "-":
         raise ConfigurationError("standard input holds either the keys or the token", next_step="name a file for one of them")
-    keys = _keys(read(arguments.keys), arguments.alg)
+    keys = _remote_keys(arguments) if _is_url(arguments.keys) else _keys(read(arguments.keys), arguments.alg)
     token = read(arguments.token).strip().decode("utf-8", "replace")
     if arguments.payload:
         _verify_payload(token, keys, arguments)
@@ -110,6 +113,18 @@ def _verify_payload(token: str, keys: Any, arguments: Namespace) -> None:
     else:
         sys.stdout.flush()
         sys.stdout.buffer.write(verified.payload)
+
+
+def _is_url(keys: str) -> bool:
+    return keys.lower().startswith(("https://", "http://"))
+
+
+def _remote_keys(arguments: Namespace) -> Any:
+    from farsign.jwk import RemoteKeySet
+
+    keys = RemoteKeySet(arguments.keys, alg=arguments.alg)
+    keys.prefetch(timeout=arguments.timeout)
+    return keys
 
 
 def _keys(content: bytes, alg: str | None) -> Any:

@@ -38,7 +38,7 @@ def test_uri_explains(run: Run, read_fields: Callable[[str], dict[str, str]]) ->
     assert explained["canonical"] == (
         "'file:///etc/app/a%20b.pem?alg=RS256&thumbprint=NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'"  # RULES 35
     )
-    assert explained["path"] == "etc/app/a b.pem"
+    assert explained["file"] == "/etc/app/a b.pem, read again on each look-up"
     assert explained["alg"] == "RS256  (the algorithm to sign with)"
 
 
@@ -50,7 +50,48 @@ def test_uri_as_json(run: Run) -> None:
         "authority": None,
         "path": "x",
         "parameters": {"alg": "ES256"},
+        "means": {"name": "x, a key that this process makes and forgets"},
     }
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        (
+            "aws-kms://arn:aws:kms:eu-west-1:111122223333:alias/auth",
+            {
+                "scheme": "aws-kms, which is another name for awskms",
+                "key": "alias/auth, which can be moved; a new target signs once verifiers can know it",
+                "account": "111122223333",
+                "region": "eu-west-1",
+            },
+        ),
+        (
+            "awskms:///mrk-1234abcd12ab34cd56ef1234567890ab?region=eu-west-1,us-east-1",
+            {"key": "mrk-1234abcd12ab34cd56ef1234567890ab", "region": "eu-west-1, then us-east-1"},
+        ),
+        (
+            "gcpkms://projects/p/locations/global/keyRings/r/cryptoKeys/k/versions/3",
+            {"project": "p", "location": "global", "key ring": "r", "key": "k", "version": "3"},
+        ),
+        (
+            "azurekms://acme/auth?tenant=acme.example",
+            {
+                "vault": "acme.vault.azure.net",
+                "key": "auth",
+                "version": "the newest enabled, once verifiers can know it",
+                "tenant": "acme.example",
+            },
+        ),
+        ("hashivault://auth?mount=keys", {"server": "what VAULT_ADDR says", "engine": "keys", "key": "auth"}),
+    ],
+)
+def test_uri_says_what_each_part_means(
+    uri: str, expected: dict[str, str], run: Run, read_fields: Callable[[str], dict[str, str]]
+) -> None:
+    outcome = run("uri", uri)
+    assert outcome.code == 0, outcome.err
+    assert expected.items() <= read_fields(outcome.out).items()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 import joserfc.jwk
 import joserfc.jwt
 
+import farsign
 from farsign._plugin import discovery
 
 ReadFields = Callable[[str], dict[str, str]]
@@ -41,15 +42,26 @@ def test_a_row_for_every_emulator_and_a_hint_for_every_missing_sdk() -> None:
     shown = demo()
     assert shown.returncode == 0, shown.stderr
     rows: dict[str, list[Any]] = {}
-    if "\n\n" in shown.stdout:
-        table = shown.stdout.split("\n\n")[-1].splitlines()
-        assert table[0].split() == ["scheme", "alg", "kid", "ms", "wire", "calls"]
-        rows = {line.split()[0]: line.split()[1:] for line in table[1:]}
+    if "scheme  " in shown.stdout:
+        *_, table, hint = shown.stdout.split("\n\n")
+        head, *lines = table.splitlines()
+        assert head.split()[:6] == ["scheme", "alg", "kid", "ms", "wire", "calls"]
+        assert "farsign check" in hint
+        rows = {line.split()[0]: line.split()[1:] for line in lines}
     for installed in discovery.installed():
         if not installed.present:
             assert f"not shown: {installed.scheme} (pip install 'farsign[" in shown.stderr
         elif discovery.backend(installed.scheme).emulator() is not None:
-            alg, kid, _, calls = rows.pop(installed.scheme)
+            alg, kid, _, calls, real = rows.pop(installed.scheme)
             assert (alg, len(kid)) == ("ES256", 43)
             assert int(calls) >= 2  # one look-up, one signature
+            assert farsign.KeyURI.split(real).scheme == installed.scheme, "what to set for a real key"
     assert rows == {}
+
+
+def test_a_backend_that_fails_is_told_and_the_others_are_shown() -> None:
+    """The plugin of one scheme is broken: its emulator cannot be made."""
+    break_it = "from farsign._plugin import discovery; real = discovery.backend('file'); real.emulator = lambda: real._guarded('is ill', lambda: 1 / 0)"
+    shown = demo(break_it)
+    assert shown.returncode == 0, shown.stderr
+    assert "not shown: file (BackendBroken [backend-broken]: " in shown.stderr

@@ -1,21 +1,29 @@
-"""``farsign emulate``, against an emulator of a few lines on a real socket."""
+"""``farsign emulate``, with an emulator of a few lines on a real socket, and with those that are installed."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import farsign
 from farsign._plugin import discovery
-from farsign.cli import _emulate
-from farsign.testing.emulator import EmulatedKey, HttpEmulator, InjectedError, Reply, Request
+from farsign.cli import _emulate, _script
+from farsign.errors import ConfigurationError, Throttled
+from farsign.testing.emulator import EmulatedKey, Emulator, HttpEmulator, InjectedError, Reply, Request
 
 Run = Callable[..., Any]
 
@@ -54,7 +62,7 @@ def acme(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bytes]]:
             running.append(self)
             return super().start()
 
-    def use_and_interrupt() -> None:
+    def use_and_interrupt(emulators: Sequence[Emulator], steps: object) -> None:
         for _ in range(3):
             try:
                 with urllib.request.urlopen(running[-1].url, timeout=5) as reply:
@@ -104,6 +112,8 @@ def test_host_and_port(acme: list[tuple[int, bytes]], run: Run) -> None:
         (("nonsense",), "no installed backend"),
         (("acmekms", "--fault", "nonsense"), "nonsense"),
         (("acmekms", "--key", "ES256:"), "ALG:ALIAS"),
+        (("acmekms", "--script", "/nowhere/script"), "/nowhere/script"),
+        (("all", "--port", "4000"), "--port"),
     ],
 )
 def test_what_it_refuses(arguments: tuple[str, ...], says: str, acme: list[tuple[int, bytes]], run: Run) -> None:
@@ -111,3 +121,187 @@ def test_what_it_refuses(arguments: tuple[str, ...], says: str, acme: list[tuple
     assert (outcome.code, outcome.out) == (2, "")
     assert says in outcome.err
     assert acme == []
+
+
+# -- all that are installed, in a process of their own -------------------------------------------------------------------------
+
+
+def schemes() -> list[str]:
+    """Of the emulators that can run here, one of each kind."""
+    found = {}
+    for row in discovery.installed():
+        if row.present and (emulator := discovery.backend(row.scheme).emulator()) is not None:
+            found.setdefault(type(emulator), emulator.scheme)
+    return list(found.values())
+
+
+class Served:
+    """``farsign emulate ... --json`` under way."""
+
+    def __init__(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "farsign", "emulate", *arguments, "--json"]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, bufsize=1)
+        self.told = json.loads("".join(self._first_value()))
+
+    def _first_value(self) -> Iterator[str]:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            yield line
+            if line in ("}\n", "]\n"):
+                return
+
+    def say(self, line: str) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(f"{line}\n")
+
+    def end(self, by: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+        """The exit code, and standard error."""
+        self.process.send_signal(by)
+        _, err = self.process.communicate(timeout=20)
+        return self.process.returncode, err
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Served]]:
+    running: list[Served] = []
+
+    def start(*arguments: str) -> Served:
+        running.append(Served(*arguments))
+        return running[-1]
+
+    yield start
+    for served in running:
+        if served.process.poll() is None:
+            served.end(signal.SIGKILL)
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_all_serve_until_interrupted(by: signal.Signals, serve: Callable[..., Served], run: Run) -> None:
+    """Each can be checked by the URI that is printed; Ctrl-C ends all."""
+    expected = schemes()
+    if not expected:
+        pytest.skip("needs the SDK of a provider: pip install 'farsign[all]'")
+    served = serve("all", "--key", "ES256:auth")
+    assert [facts["scheme"] for facts in served.told] == expected
+    for facts in served.told:
+        (uri,) = facts["keys"]
+        checked = run("check", uri, "--json")
+        assert (checked.code, checked.err) == (0, "")
+        assert checked.json()["algorithm"] == "ES256"
+        assert all(isinstance(value, str) for value in facts["environment"].values())
+    code, err = served.end(by)
+    assert (code, err) == (130, "")
+    for facts in served.told:
+        host, _, port = facts["url"].rpartition("//")[2].rpartition(":")
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection((host, int(port)), 1).close()
+
+
+def test_all_say_which_key_they_cannot_make(serve: Callable[..., Served]) -> None:
+    pytest.importorskip("azure.keyvault.keys")
+    served = serve("all", "--key", "EdDSA")
+    made = {facts["scheme"]: len(facts["keys"]) for facts in served.told}
+    assert made["azurekms"] == 0
+    assert "azurekms: Key Vault has no keys for EdDSA" in served.end()[1]
+
+
+def test_one_that_fails_leaves_the_others_running(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [discovery.Installed(scheme, "farsign", True, "") for scheme in ("acmekms", "brokenkms", "acme2kms", "file")]
+    monkeypatch.setattr(discovery, "installed", lambda: rows)
+
+    def backend(scheme: str) -> Any:
+        if scheme == "brokenkms":
+            raise ConfigurationError("it is broken")
+        return SimpleNamespace(emulator=(lambda: None) if scheme == "file" else AcmeEmulator)
+
+    monkeypatch.setattr(discovery, "backend", backend)
+    found = _emulate._all(SimpleNamespace(port=0))
+    assert [type(emulator) for emulator in found] == [AcmeEmulator], "two schemes of one server are one"
+    assert "not running: brokenkms (ConfigurationError [configuration]: it is broken)" in capsys.readouterr().err
+    rows.clear()
+    with pytest.raises(ConfigurationError, match="no backend"):
+        _emulate._all(SimpleNamespace(port=0))
+
+
+# -- faults, on order and over time --------------------------------------------------------------------------------------------
+
+
+def throttled(uri: str) -> bool:
+    with farsign.open_signer(uri, policy=farsign.Policy(timeout=5.0, attempts=1)) as signer:
+        key = signer.key()
+        try:
+            key.sign(b"x")
+        except Throttled:
+            return True
+    return False
+
+
+def until(found: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not found():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("scheme", [row.scheme for row in discovery.installed() if row.present])
+def test_faults_strike_real_sdks(scheme: str, serve: Callable[..., Served]) -> None:
+    """The first two signatures are throttled, the third is made; then standard input orders more, and ends it."""
+    if discovery.backend(scheme).emulator() is None:
+        pytest.skip(f"{scheme} has no emulator: its keys are here")
+    served = serve(scheme, "--key", "ES256:auth", "--fault", "throttle:sign:2", "--script", "-")
+    (uri,) = served.told["keys"]
+    assert [throttled(uri) for _ in range(3)] == [True, True, False]
+    served.say("throttle:sign  # from now on")
+    until(lambda: throttled(uri))
+    served.say("nonsense")
+    served.say("clear")
+    until(lambda: not throttled(uri))
+    code, err = served.end()
+    assert code == 130
+    assert "line 2: 'nonsense' is no fault" in err
+    assert "Fatal" not in err
+
+
+def test_a_script_is_a_file_read_before_anything_runs(
+    acme: list[tuple[int, bytes]], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "script"
+    script.write_text("# what happens\nthrottle:sign:3\n\nwait 250ms\nclear\n")
+    steps: list[Any] = []
+    monkeypatch.setattr(_emulate, "_until_interrupted", lambda emulators, found: steps.extend(found))
+    assert run("emulate", "acmekms", "--script", script).code == 0
+    assert steps == [_script.Step(order="throttle:sign:3"), _script.Step(wait=0.25), _script.Step(order="clear")]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("nonsense", "is no fault"),
+        ("wait", "is no fault"),
+        ("wait soon", "no duration"),
+        ("latency:sign", "cannot read"),
+        ("clear all", "is no fault"),
+    ],
+)
+def test_a_script_with_a_mistake_names_the_line(
+    line: str, says: str, acme: list[tuple[int, bytes]], run: Run, tmp_path: Path
+) -> None:
+    script = tmp_path / "script"
+    script.write_text(f"clear\n{line}\n")
+    outcome = run("emulate", "acmekms", "--script", script)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "line 2: " in outcome.err
+    assert says in outcome.err
+    assert "\n  next: " in outcome.err
+    assert acme == []
+
+
+def test_a_script_is_followed_in_time(acme: list[tuple[int, bytes]]) -> None:
+    emulator = AcmeEmulator()
+    steps = [_script.Step(order="throttle:sign"), _script.Step(wait=0.3), _script.Step(order="clear")]
+    started = time.monotonic()
+    _script.follow(steps, [emulator.faults])
+    until(lambda: bool(emulator.faults.draw(("sign",))))
+    until(lambda: not emulator.faults.draw(("sign",)))
+    assert 0.3 <= time.monotonic() - started < 0.3 + 2.0

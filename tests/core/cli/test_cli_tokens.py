@@ -13,6 +13,7 @@ from typing import Any
 
 import jwt as pyjwt
 import pytest
+from jwks_origin import Origin
 
 import farsign
 
@@ -154,6 +155,29 @@ def test_keys_may_be_a_jwk_or_a_pem(form: str, alg: str, key_file: KeyFile, tmp_
     token = subprocess.run([*FARSIGN, "sign", uri], capture_output=True, check=True).stdout
     told = ["--alg", "RS256"] if (form, alg) == ("pem", "RS256") else []
     subprocess.run([*FARSIGN, "verify", "--keys", tmp_path / "public", *told], input=token, capture_output=True, check=True)
+
+
+def test_keys_may_be_a_url(published: tuple[str, str], run: Run) -> None:
+    uri, jwks = published
+    token = run("sign", uri, "--claims", '{"sub":"42"}').out.encode()
+    origin = Origin()
+    origin.serve(Path(jwks).read_bytes())
+    try:
+        assert run("verify", "--keys", origin.url, stdin=token).json()["sub"] == "42"
+        assert run("verify", "--keys", origin.url, stdin=b"a.b.c").code == 1
+        assert len(origin.fetches) == 2
+        origin.serve({}, 503)
+        refused = run("verify", "--keys", origin.url, stdin=token)
+    finally:
+        origin.stop()
+    assert (refused.code, refused.out) == (3, "")
+    assert "503" in refused.err
+
+
+def test_a_url_that_anybody_could_answer_is_2(run: Run) -> None:
+    outcome = run("verify", "--keys", "http://issuer.example/jwks.json", stdin=b"a.b.c")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "plain http" in outcome.err
 
 
 def test_keys_that_cannot_be_read_are_2(tmp_path: Path, run: Run) -> None:

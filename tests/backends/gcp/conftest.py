@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cloudkms import Listener, Scripted
+
+import farsign
+from farsign_gcp._driver import CloudKey, open_key
+from farsign_gcp._emulator import GcpEmulator
+
+READ = (
+    "GOOGLE_",
+    "CLOUDSDK_",
+    "GCE_",
+    "FARSIGN_ALLOW_HOSTS",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "grpc_proxy",
+)
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No credentials of this machine: no variable, no gcloud, no metadata server."""
+    for name in os.environ:
+        if name.startswith(READ):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+
+
+@pytest.fixture
+def gcp() -> Iterator[GcpEmulator]:
+    with GcpEmulator() as running:
+        yield running
+
+
+@pytest.fixture
+def drive() -> Iterator[Callable[..., CloudKey]]:
+    """Opens a driver for a URI; closed after the test."""
+    opened: list[CloudKey] = []
+
+    def make(uri: str, *, allow_hosts: tuple[str, ...] = (), **objects: Any) -> CloudKey:
+        opened.append(open_key(farsign.parse_uri(uri), allow_hosts, **objects))
+        return opened[-1]
+
+    yield make
+    for driver in opened:
+        driver.close()
+
+
+@pytest.fixture
+def scripted() -> Iterator[Scripted]:
+    server = Scripted()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    heard = Listener()
+    yield heard
+    heard.close()
