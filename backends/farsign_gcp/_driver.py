@@ -213,11 +213,10 @@ def described(reply: resources.PublicKey, name: str, *, pinned: bool) -> KeyDesc
     algorithm = _member(reply, "algorithm")
     row = ALGORITHMS.get(algorithm)
     if row is None:
-        raise KeyMisuse(
-            f"{name} is {algorithm}, with which no JWS can be signed",
-            next_step=f"create a key with one of {', '.join(ALGORITHMS)}",
-            reason="algorithm",
-        )
+        step = f"create a key with one of {', '.join(ALGORITHMS)}"
+        if algorithm.isdecimal():
+            step = "this google-cloud-kms does not know that algorithm's name: `pip install -U google-cloud-kms`"
+        raise KeyMisuse(f"{name} is {algorithm}, with which no JWS can be signed", next_step=step, reason="algorithm")
     return KeyDescription(
         version=name,
         public_key=_spki(reply, row.algorithm),

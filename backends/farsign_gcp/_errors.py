@@ -18,6 +18,7 @@ from google.auth import exceptions as auth
 
 from farsign.driver import Failure
 from farsign.errors import (
+    ClockSkew,
     CredentialsExpired,
     CredentialsNotFound,
     IntegrityFailure,
@@ -56,6 +57,7 @@ STATES: Final = MappingProxyType(
         "EXTERNAL_DESTRUCTION_FAILED": (KeyDeleted, "point the URI at another key: its material is gone"),
     }
 )
+_NAMES: Final = re.compile(r"projects/[^\s'\"]*")  # of resources: they may say anything, "billing" or "checksum"
 _STATE: Final = re.compile(r"current state is:? ([A-Z_]+)")
 _QUOTA: Final = "answer 503 with Retry-After; the quota is per project, region and minute: raise it, or spread keys over regions"
 _SCOPE: Final = (
@@ -106,6 +108,7 @@ _NO_CONNECTION: Final = re.compile(
     re.IGNORECASE,
 )
 _OR_MISSING: Final = "; Google says the same of a key that is not there, so check its name, too"
+_SKEW: Final = re.compile(r"Invalid JWT.*\b(?:iat|exp)\b", re.DOTALL)
 _ATTRIBUTE: Final = "farsign_permission"
 
 
@@ -148,7 +151,8 @@ def unusable(name: str, state: str) -> ProviderError:
 
 
 def _of_call(error: api.GoogleAPICallError, permission: str) -> Failure:
-    status, message, code = error.code or 500, str(error.message), error.grpc_status_code
+    status, code = error.code or 500, error.grpc_status_code
+    message = _NAMES.sub("...", str(error.message))
     if code is grpc.StatusCode.DEADLINE_EXCEEDED or status == 504:
         return Failure(ProviderUnavailable, reason="timeout", answered=False)
     reason = error.reason or (code.name if code else f"HTTP {int(status)}")
@@ -220,6 +224,8 @@ def _of_credentials(error: auth.GoogleAuthError) -> Failure:
             message="no token: its server could not be reached",
             next_step="see that this process reaches oauth2.googleapis.com, or the metadata server",
         )
+    if _SKEW.search(text):
+        return Failure(ClockSkew, reason=reason, message="Google refused this machine's time in a token request")
     if isinstance(error, (auth.RefreshError, auth.ReauthFailError)):
         step = "locally `gcloud auth application-default login`; elsewhere see that the service account and its key still exist"
         return Failure(CredentialsExpired, reason=reason, message="Google gave no token for the credentials", next_step=step)

@@ -155,6 +155,21 @@ def test_a_refusal_names_the_permission_of_its_call(
     assert permission in failure.next_step
 
 
+def test_the_name_of_a_key_is_no_reason(scripted: Scripted, drive: Callable[..., Any]) -> None:
+    driver = drive(scripted.uri())
+    name = "projects/billing-is-disabled/locations/global/keyRings/checksum/cryptoKeys/crc32c/cryptoKeyVersions/1"
+    for status, message, kind in (
+        ("PERMISSION_DENIED", f"Permission 'cloudkms.cryptoKeyVersions.useToSign' denied on resource '{name}'", "allow cloudkms"),
+        ("INVALID_ARGUMENT", f"{name}: len(digest)=31, want 32", ""),
+    ):
+        scripted.answer = refusal(status, message)
+        with pytest.raises(grpc.RpcError) as caught:
+            driver.sign(SIGN, timeout=5)
+        failure = driver.classify(caught.value)
+        assert failure.error is (errors.PermissionDenied if kind else errors.KeyMisuse)
+        assert kind in failure.next_step
+
+
 def test_the_permission_in_the_details_counts_first(scripted: Scripted, drive: Callable[..., Any]) -> None:
     info = details.ErrorInfo(reason="IAM_PERMISSION_DENIED", metadata={"permission": "cloudkms.cryptoKeys.get"})
     scripted.answer = GrpcError(grpc.StatusCode.PERMISSION_DENIED, DENIED, info)
@@ -227,6 +242,13 @@ def test_answers_are_not_asked_for_again(name: str, gcp: GcpEmulator) -> None:
         (auth.DefaultCredentialsError("m"), errors.CredentialsNotFound),
         (auth.MalformedError("m"), errors.CredentialsNotFound),
         (auth.RefreshError("invalid_grant: Bad Request"), errors.CredentialsExpired),
+        (
+            auth.RefreshError(
+                "invalid_grant: Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. "
+                "Check your iat and exp values in the JWT claim."
+            ),
+            errors.ClockSkew,
+        ),
         (auth.RefreshError("m", retryable=True), errors.ProviderUnavailable),
         (auth.TransportError("m"), errors.ProviderUnavailable),
         (
