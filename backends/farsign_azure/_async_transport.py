@@ -9,6 +9,7 @@ from weakref import WeakSet
 
 import aiohttp
 from azure.core.pipeline.transport import AioHttpTransport
+from requests.utils import get_environ_proxies
 
 from farsign._plugin.kept import current, using
 
@@ -46,7 +47,7 @@ class AsyncTransport(AioHttpTransport):  # type: ignore[misc]  # azure-core load
         trusted = ssl.create_default_context(cafile=ca_cert) if ca_cert else True
         session = aiohttp.ClientSession(
             connector=Connector(ssl=trusted, limit=POOL),
-            trust_env=not endpoint,
+            trust_env=False,  # aiohttp would look into a .netrc, and refuse the token because of what it finds
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         )
@@ -54,6 +55,8 @@ class AsyncTransport(AioHttpTransport):  # type: ignore[misc]  # azure-core load
         self._endpoint = endpoint
 
     async def send(self, request: Any, **options: Any) -> Any:
+        if not self._endpoint:
+            options.setdefault("proxies", get_environ_proxies(request.url))
         with sent_to(self._endpoint, request):
             with using(fresh=False) as use:
                 try:

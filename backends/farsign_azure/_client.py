@@ -10,16 +10,19 @@ import inspect
 import os
 import threading
 import time
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import requests
 from azure.core.credentials import AccessToken
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.keyvault.keys import KeyClient
 from azure.keyvault.keys._shared import http_challenge_cache
 
+from farsign._base import fork
+from farsign._base.workers import Workers
+from farsign._plugin.kept import renew
 from farsign.driver import Credential, ExpiringCredential, KeyURI, Shared, check_host, is_loopback, shared_client, split_endpoint
 from farsign.errors import ConfigurationError, HostRefused, IntegrityFailure
 
@@ -27,6 +30,9 @@ from ._transport import Transport
 from ._uri import AUTHORITIES, EMULATOR_TOKEN, SUFFIXES, cloud_of, domain_of
 
 TOKEN_TIMEOUT: Final = 10.0  # seconds (RULES 21); whoever waits is watched from outside
+WAITING: Final = 4  # threads of an event loop that wait for the one token; the next in line find it there
+# What azure-identity reads: another environment is another credential (RULES 5).
+_READ: Final = ("AZURE_", "IDENTITY_", "MSI_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class Settings:
     api_version: str = ""
     tenant: str = ""
     client_id: str = ""
+    environment: int = 0  # a hash of what azure-identity reads: it holds secrets
     emulator: bool = False
     credential: Any = field(default=None, repr=False)
     transport: Any = field(default=None, repr=False)
@@ -77,6 +84,8 @@ def settings(uri: KeyURI, allow_hosts: tuple[str, ...], credential: Any, transpo
         raise ConfigurationError(
             "a transport and endpoint= or ca_cert= were given", next_step="leave endpoint= and ca_cert= to the transport"
         )
+    if (ca_cert := uri.get("ca_cert")) and not os.path.exists(ca_cert):
+        raise ConfigurationError(f"there is no file {ca_cert}", next_step="check ca_cert=, which names a PEM file")
     domain = domain_of(uri.host)
     return Settings(
         vault=f"https://{uri.authority}",
@@ -87,6 +96,7 @@ def settings(uri: KeyURI, allow_hosts: tuple[str, ...], credential: Any, transpo
         api_version=uri.get("api_version") or "",
         tenant=uri.get("tenant") or (os.environ.get("AZURE_TENANT_ID", "") if ambient else ""),
         client_id=uri.get("client_id") or "",
+        environment=hash(frozenset(item for item in os.environ.items() if item[0].startswith(_READ))) if ambient else 0,
         emulator=emulator,
         credential=credential,
         transport=transport,
@@ -137,14 +147,16 @@ class Tokens:
     def __init__(self, settings: Settings) -> None:
         self._inner, self._tenant, self._audience = _credential(settings), settings.tenant, settings.audience
         self._token = ExpiringCredential(self._fetch)
+        self._claims = ""  # that the vault wants in the next token
 
     def get_token(self, *scopes: str, claims: str | None = None, **_: Any) -> AccessToken:
         """tenant_id, which the SDK takes from the challenge, is among what is ignored (RULES 11)."""
         self._audience = self._audience or scopes[0]
         if scopes != (self._audience,):
             raise IntegrityFailure("the vault's challenge asks for a token of another audience; none was sent")
-        if claims:  # a new token with what the vault asks for, whatever is cached
-            return self._ask(claims=claims)
+        if claims:  # the cached token has been revoked; one new one serves all who are told so
+            self._claims = claims
+            self._token.refresh(TOKEN_TIMEOUT)
         return self._token.get(TOKEN_TIMEOUT)
 
     def refresh(self, timeout: float) -> None:
@@ -153,10 +165,11 @@ class Tokens:
 
     def _fetch(self, timeout: float) -> Credential[AccessToken]:
         """azure-identity takes no timeout; who waits for this has one."""
-        token = self._ask()
+        claims, self._claims = self._claims, ""
+        token = self._ask({"claims": claims} if claims else {})
         return Credential(token, time.monotonic() + token.expires_on - time.time())
 
-    def _ask(self, **options: Any) -> AccessToken:
+    def _ask(self, options: dict[str, Any]) -> AccessToken:
         if self._tenant:
             options["tenant_id"] = self._tenant
         if hasattr(self._inner, "get_token"):
@@ -171,20 +184,12 @@ class AsyncTokens:
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
+        self._workers = Workers(WAITING, "farsign-token")  # an executor's threads would hold the exit
 
     async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         import asyncio
 
-        future: Future[AccessToken] = Future()
-
-        def ask() -> None:
-            try:
-                future.set_result(self._tokens.get_token(*scopes, **options))
-            except BaseException as error:
-                future.set_exception(error)
-
-        threading.Thread(target=ask, name="farsign-token", daemon=True).start()  # an executor's thread would hold the exit
-        return await asyncio.wrap_future(future)
+        return await asyncio.wrap_future(self._workers.submit(lambda: self._tokens.get_token(*scopes, **options)))
 
 
 class EmulatorCredential:
@@ -212,11 +217,20 @@ class Vault:
 
     def __init__(self, settings: Settings) -> None:
         self.tokens = Tokens(settings)
-        transport = settings.transport or Transport(settings.endpoint, settings.ca_cert)
+        self._given = settings.transport
+        transport = self._given or Transport(settings.endpoint, settings.ca_cert)
         self.client = KeyClient(settings.vault, self.tokens, transport=transport, **settings.client_options)
+        fork.register(self)
+
+    def after_fork(self) -> None:
+        """What is ours stays with the parent; a transport that was given goes on in the child, with connections of its own."""
+        if isinstance(session := getattr(self._given, "session", None), requests.Session):
+            renew(session)
 
     def close(self) -> None:
-        self.client.close()
+        """A transport that was given is its owner's to close, and may serve the next client."""
+        if self._given is None:
+            self.client.close()
 
 
 def connect(settings: Settings) -> Shared[Vault]:

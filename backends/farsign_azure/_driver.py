@@ -6,7 +6,6 @@ fail with AttributeError on a reply that is not what they expect.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
 import threading
@@ -141,11 +140,10 @@ class AsyncVaultKey(VaultKey, AsyncRemoteSigner):
             await vault.release()
 
     def close(self) -> None:
-        """From another thread than the loop's; a loop that has ended has closed its client itself."""
+        """From another thread than the loop's, or while it rests."""
         super().close()
-        vault = self._here()
-        if vault is not None and vault.loop.is_running():
-            asyncio.run_coroutine_threadsafe(vault.release(), vault.loop)
+        if vault := self._here():
+            vault.release_later()
 
 
 def open_key(uri: KeyURI, allow_hosts: tuple[str, ...], *, credential: Any = None, transport: Any = None) -> VaultKey:

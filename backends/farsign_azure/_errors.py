@@ -64,20 +64,20 @@ TABLE: Final = (
 )  # fmt: skip
 _ROLES: Final = "the role Key Vault Crypto User has it, for a Managed HSM the role Managed HSM Crypto User"
 _CHALLENGE: Final = re.compile(r"[Cc]hallenge")  # azure-keyvault-keys refuses those that ask for a token of another audience
-_DNS: Final = re.compile(r"resolve|Name or service not known|nodename nor servname|getaddrinfo")
+# Of a connection that failed.
+_CAUSES: Final = (
+    (r"resolve|Name or service not known|nodename nor servname|getaddrinfo", "the host name does not resolve: check VAULT, and that its private endpoint's zone is reachable"),
+    (r"certificate|CERTIFICATE", "check the server's certificate, and ca_cert= for a private CA"),
+)  # fmt: skip
 _RACE: Final = re.compile(r"'NoneType' object has no attribute '(token|expires_on)'")
 
 
 def classify(error: Exception) -> Failure | None:
     if isinstance(error, (IncompleteReadError, ServiceRequestError, ServiceResponseError)):
-        step = (
-            "the host name does not resolve: check VAULT, and that its private endpoint's zone is reachable"
-            if _DNS.search(str(error))
-            else ""
-        )
+        step = next((step for text, step in _CAUSES if re.search(text, str(error))), "")
         answered = isinstance(error, IncompleteReadError)
         return Failure(ProviderUnavailable, reason=type(error).__name__, answered=answered, next_step=step)
-    if isinstance(error, (DecodeError, UnicodeDecodeError)):
+    if isinstance(error, UnicodeDecodeError) or (isinstance(error, DecodeError) and (error.status_code or 200) < 300):
         return Failure(IntegrityFailure, reason=type(error).__name__)
     if isinstance(error, ClientAuthenticationError):
         return _of_credential(error)

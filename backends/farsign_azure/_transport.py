@@ -20,40 +20,21 @@ from azure.core.exceptions import (
 from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from farsign._plugin.kept import Distrustful, once_more
 
 POOL: Final = 64  # connections kept; requests' own 10 would make and drop one per call under load
 
 
-class _Http(Distrustful, HTTPConnection):
+class _Adapter(Distrustful, HTTPAdapter):
     pass
-
-
-class _Https(Distrustful, HTTPSConnection):
-    pass
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls: Any = _Http
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls: Any = _Https
-
-
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
 
 
 class Transport(RequestsTransport):  # type: ignore[misc]  # azure-core loads its transports lazily, so they are Any
     def __init__(self, endpoint: str, ca_cert: str) -> None:
         session = requests.Session()
         session.trust_env = not endpoint  # no proxy between us and an endpoint: over plain http it would see everything
+        session.auth = _as_it_is
         adapter = _Adapter(pool_maxsize=POOL, max_retries=Retry(total=False, redirect=False, raise_on_status=False))
         session.mount("https://", adapter)
         session.mount("http://", adapter)
@@ -63,6 +44,11 @@ class Transport(RequestsTransport):  # type: ignore[misc]  # azure-core loads it
     def send(self, request: Any, **options: Any) -> Any:
         with sent_to(self._endpoint, request):
             return once_more(lambda: super(Transport, self).send(request, **options), broke)
+
+
+def _as_it_is(request: Any) -> Any:
+    """Nothing is added to a request: else requests would, from a .netrc, and take the token out for it."""
+    return request
 
 
 def broke(error: Exception) -> bool:

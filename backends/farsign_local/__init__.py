@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ._opener import opener as opener
     from .memory import ProcessKeyWarning as ProcessKeyWarning
 
-__all__ = ["ProcessKeyWarning", "farsign_open", "farsign_uri", "memory", "new_key_file", "open_signer", "opener"]
+__all__ = ["ProcessKeyWarning", "farsign_explain", "farsign_open", "farsign_uri", "memory", "new_key_file", "open_signer", "opener"]
 
 
 @driver.hookimpl
@@ -28,6 +28,13 @@ def farsign_uri(uri: driver.KeyURI) -> driver.KeyURI:
     from . import _uris
 
     return _uris.check(uri)
+
+
+@driver.hookimpl
+def farsign_explain(uri: driver.KeyURI) -> list[tuple[str, str]]:
+    from . import _uris
+
+    return _uris.explain(uri)
 
 
 @driver.hookimpl
@@ -46,13 +53,7 @@ def open_signer(uri: str, *, passphrase: Passphrase, policy: farsign.Policy | No
     parsed = farsign.parse_uri(uri)
     if parsed.scheme != "file":
         raise parsed.refuse("has no passphrase", "open it with farsign.open_signer(uri)")
-    return farsign.Signer(
-        lambda: _files.FileSigner(parsed, passphrase),
-        policy=policy,
-        alg=parsed.alg,
-        thumbprint=parsed.thumbprint,
-        name=repr(str(parsed)),
-    )
+    return farsign.open_signer(parsed, policy=policy, opener=lambda place, _: _files.FileSigner(place, passphrase))
 
 
 _LAZY = {"ProcessKeyWarning": "memory", "memory": "", "new_key_file": "_new", "opener": "_opener"}

@@ -37,3 +37,9 @@ def _file(uri: KeyURI) -> KeyURI:
 
 
 _NO_KID: Final = "leave kid= out: the thumbprint is used"
+
+
+def explain(uri: KeyURI) -> list[tuple[str, str]]:
+    if uri.scheme == "memory":
+        return [("name", f"{uri.path or 'none'}, a key that this process makes and forgets")]
+    return [("file", f"/{uri.path}, read again on each look-up")]

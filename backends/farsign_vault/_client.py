@@ -9,6 +9,8 @@ from typing import Any
 from hvac.adapters import RawAdapter
 from requests.utils import get_environ_proxies
 
+from farsign._base import fork
+from farsign._plugin.kept import renew
 from farsign.driver import Shared, is_loopback, shared_client, split_endpoint
 from farsign.errors import ConfigurationError, FarsignError
 
@@ -23,6 +25,12 @@ class Connection:
         self._adapter = _given(settings) if settings.client is not None else _made(settings)
         self._own = settings.client is None
         self.tokens = tokens(settings, self._ask)
+        fork.register(self)
+
+    def after_fork(self) -> None:
+        """What is ours stays with the parent; a client that was given goes on in the child, with connections of its own."""
+        if not self._own:
+            renew(self._adapter.session)
 
     def ask(self, method: str, path: str, *, timeout: float, body: Any = None) -> dict[str, Any]:
         """With the token; whatever getting one takes is part of ``timeout``."""

@@ -7,37 +7,15 @@ from typing import Any, Final
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from farsign._plugin.kept import Distrustful, once_more
 
 POOL: Final = 64  # connections kept; requests' own 10 would make and drop one per call under load
 
 
-class _Http(Distrustful, HTTPConnection):
-    pass
-
-
-class _Https(Distrustful, HTTPSConnection):
-    pass
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls: Any = _Http
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls: Any = _Https
-
-
-class Transport(HTTPAdapter):
+class Transport(Distrustful, HTTPAdapter):
     def __init__(self) -> None:
         super().__init__(pool_connections=1, pool_maxsize=POOL, max_retries=0)
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
 
     def send(self, request: Any, *arguments: Any, **options: Any) -> requests.Response:
         return once_more(lambda: super(Transport, self).send(request, *arguments, **options), _broke)

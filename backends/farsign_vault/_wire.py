@@ -11,11 +11,12 @@ import requests
 from hvac.adapters import RawAdapter
 from hvac.exceptions import VaultError
 
-from farsign.errors import ConfigurationError, IntegrityFailure, ProviderUnavailable
+from farsign.errors import ConfigurationError, CredentialsNotFound, IntegrityFailure, ProviderUnavailable
 
 from ._uri import NAME, NAMES
 
 LARGEST: Final = 1 << 20  # bytes of a reply; a key with many versions has some 100 KiB
+_TOKEN: Final = re.compile(r"[!-~]*")
 # Every path that a request may have (RULES 13): the last check before it leaves.
 _TEMPLATES: Final = re.compile(
     rf"/v1/{NAMES}/(?:keys|sign)/{NAME}|/v1/auth/{NAMES}/login(?:/{NAME})?|/v1/auth/token/renew-self", re.ASCII
@@ -42,6 +43,9 @@ def ask(adapter: RawAdapter, method: str, path: str, *, timeout: float, token: s
         raise ConfigurationError("a request would have gone to a path that is none of transit's")
     if timeout <= 0:
         raise ProviderUnavailable("no time was left for the request", reason="timeout", answered=False, counts=False)
+    if not _TOKEN.fullmatch(token):  # requests would refuse to send it, with it in the message
+        step = "look for a space or a line break in it: `export VAULT_TOKEN=$(cat FILE)` leaves out the one at the end"
+        raise CredentialsNotFound("the token holds a character that no token has", next_step=step)
     with adapter.request(
         method,
         path,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ._base.algorithms import Form as Form
@@ -55,7 +55,7 @@ class SignRequest:
 
 @dataclass(frozen=True, slots=True)
 class SignReply:
-    signature: bytes  # transport encoding (base64, "vault:v1:") removed, nothing else changed
+    signature: bytes = field(repr=False)  # transport encoding (base64, "vault:v1:") removed, nothing else changed
     version: str | None  # read from the reply, never copied from the request; None: the reply does not say
 
 

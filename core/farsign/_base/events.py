@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from farsign.errors import ConfigurationError
+
 logger = logging.getLogger("farsign")
 
 
@@ -92,9 +94,11 @@ _callbacks: tuple[Callback, ...] = ()
 def observe(callback: Callback) -> Callable[[], None]:
     """Call ``callback(event)`` for each event of this process, in the thread where it happens. Returns a function that ends it.
 
-    An exception in a callback is logged and goes no further.
+    An exception in a callback is logged and goes no further. Raises ConfigurationError for what cannot be called.
     """
     global _callbacks
+    if not callable(callback):
+        raise ConfigurationError("observe() takes a function of one event", next_step=f"got {type(callback).__name__}")
     _callbacks = (*_callbacks, callback)
 
     def unsubscribe() -> None:

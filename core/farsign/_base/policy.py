@@ -23,7 +23,7 @@ class Policy:
     recheck: how often a moving name (alias, latest version, file) is looked up. stale: how long the last answer is used while the
     provider does not answer. retire_after: how long a replaced version stays published; must cover a token's life.
     follow: "wait", or "immediately": if the old version is gone, sign with a new one that verifiers may not know yet.
-    verify: check each signature before it is returned. concurrency: calls under way at once from worker threads.
+    verify: check each signature before it is returned. concurrency: calls under way at once from worker threads; those that wait for one are not timed yet.
     """
 
     timeout: float = 2.5
@@ -35,7 +35,7 @@ class Policy:
     retire_after: float = 86_400.0
     follow: Literal["wait", "immediately"] = "wait"
     verify: bool = True
-    concurrency: int = 32
+    concurrency: int = 64
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -43,13 +43,22 @@ class Policy:
             if field.name in ("follow", "verify"):
                 continue
             at_least_one = field.name in ("attempts", "concurrency")
-            number = isinstance(value, int if at_least_one else (int, float)) and not isinstance(value, bool)
-            if not number or not (value >= 1 if at_least_one else value >= 0):
+            number = isinstance(value, int) and not isinstance(value, bool) if at_least_one else is_seconds(value)
+            if not number or value < at_least_one:
                 expected = "a whole number from 1" if at_least_one else "seconds, 0 or more"
                 raise ConfigurationError(f"Policy({field.name}=...) is {expected}", next_step=f"got {value!r}")
+        if not isinstance(self.verify, bool):
+            raise ConfigurationError("Policy(verify=...) is True or False", next_step=f"got {self.verify!r}")
         if self.follow not in ("wait", "immediately"):
             raise ConfigurationError("Policy(follow=...) is 'wait' or 'immediately'", next_step=f"got {self.follow!r}")
 
+
+def is_seconds(value: object) -> bool:
+    """Whether it is a length of time, of any sign, that a clock can count."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _LONGEST
+
+
+_LONGEST = 100 * 365 * 86_400.0  # a century; waiting primitives overflow at three
 
 _deadline: ContextVar[float | None] = ContextVar("farsign_deadline", default=None)
 
@@ -57,6 +66,8 @@ _deadline: ContextVar[float | None] = ContextVar("farsign_deadline", default=Non
 @contextmanager
 def deadline(seconds: float, *, clock: Clock = SYSTEM) -> Iterator[None]:
     """All calls inside end within ``seconds`` from now, unless they are given a timeout of their own. Nested: the earlier counts."""
+    if not is_seconds(seconds):
+        raise ConfigurationError("deadline() takes seconds", next_step=f"got {seconds!r}")
     until, outer = clock.monotonic() + seconds, _deadline.get()
     token = _deadline.set(until if outer is None else min(until, outer))
     try:
@@ -68,8 +79,14 @@ def deadline(seconds: float, *, clock: Clock = SYSTEM) -> Iterator[None]:
 def ends_at(timeout: float | None, policy: Policy, clock: Clock) -> float:
     """The monotonic time at which a call started now has to end: its argument, else the context, else the policy."""
     if timeout is not None:
-        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
+        if not is_seconds(timeout) or timeout <= 0:
             raise ConfigurationError("timeout is seconds, more than 0", next_step=f"got {timeout!r}")
         return clock.monotonic() + timeout
     context = _deadline.get()
     return clock.monotonic() + policy.timeout if context is None else context
+
+
+def time_left(seconds: float, clock: Clock = SYSTEM) -> float:
+    """``seconds``, or what the context's deadline leaves of them."""
+    context = _deadline.get()
+    return seconds if context is None else max(0.0, min(seconds, context - clock.monotonic()))

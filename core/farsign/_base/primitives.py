@@ -130,13 +130,15 @@ def pss(algorithm: Algorithm) -> padding.PSS:
 
 def _rsa(key: rsa.RSAPublicKey, algorithm: Algorithm, form: Form) -> Check:
     pad = pss(algorithm) if algorithm.kind == "RSA-PSS" else padding.PKCS1v15()
-    hash_, verify = _hash(algorithm, form), key.verify
+    hash_, verify, size = _hash(algorithm, form), key.verify, (key.key_size + 7) // 8
 
     def check(signature: bytes, data: bytes) -> None:
+        if len(signature) != size:  # RFC 8017 8.1.2, step 1: OpenSSL takes a PSS signature whose leading zeros were cut off
+            raise InvalidSignature
         try:
             verify(signature, data, pad, hash_)
         except ValueError:
-            raise InvalidSignature from None  # a digest of the wrong length, a signature longer than the modulus
+            raise InvalidSignature from None  # a digest of the wrong length
 
     return check
 

@@ -26,10 +26,12 @@ class Workers:
         self._threads = self._idle = 0
         self._closing = False
 
-    def submit(self, work: Callable[[], T]) -> Future[T]:
+    def submit(self, work: Callable[[], T], *, first: bool = False) -> Future[T]:
+        """``first``: before what waits already."""
         future: Future[T] = Future()
         with self._ready:
-            self._queue.append((future, work))  # type: ignore[arg-type]  # Future is invariant; the pair belongs together
+            add = self._queue.appendleft if first else self._queue.append
+            add((future, work))  # type: ignore[arg-type]  # Future is invariant; the pair belongs together
             if self._idle >= len(self._queue):
                 self._ready.notify()
             elif self._threads < self._limit:

@@ -32,7 +32,8 @@ from .token_errors import (
 
 Seconds = int | float | timedelta
 Moment = int | float | datetime
-_LIMIT: Final = 2**53  # what a double counts exactly; dates beyond it are mistakes
+_LATEST: Final = 2**53  # what a double counts exactly; dates beyond it are mistakes
+_EARLIEST: Final = -_LATEST
 
 
 def parse_claims(payload: bytes) -> dict[str, Any]:
@@ -60,16 +61,16 @@ def check_claims(
         raise ImmatureSignatureError("The token is not yet valid (nbf)")
     if "exp" in claims and _date(claims, "exp") <= moment - margin:
         raise ExpiredSignatureError("Signature has expired")
-    if issuer is not None or "iss" in claims:
+    if issuer is not None:
         _check_issuer(claims, issuer)
-    if not any_audience:
+    if any_audience:
+        _refuse_audience(audience)
+    elif not audience or type(audience) is not str or claims.get("aud") != audience:
         _check_audience(claims, audience)
-    elif audience is not None:
-        raise ConfigurationError("audience= and any_audience=True contradict each other")
-    if subject is not None or "sub" in claims:
+    if subject is not None:
         _check_subject(claims, subject)
-    if "jti" in claims:
-        _text(claims, "jti")
+    if not (type(claims.get("iss", "")) is type(claims.get("sub", "")) is type(claims.get("jti", "")) is str):
+        _check_texts(claims)
 
 
 def check_policy(
@@ -98,12 +99,17 @@ def _check_required(claims: dict[str, Any], required: Collection[str]) -> None:
             raise MissingRequiredClaimError(name)
 
 
-def _check_issuer(claims: dict[str, Any], issuer: str | Collection[str] | None) -> None:
+def _check_issuer(claims: dict[str, Any], issuer: str | Collection[str]) -> None:
     if "iss" not in claims:
         raise MissingRequiredClaimError("iss")
     iss = _text(claims, "iss")
-    if issuer is not None and iss != issuer and (isinstance(issuer, str) or iss not in names(issuer, "issuer")):
+    if iss != issuer and (isinstance(issuer, str) or iss not in names(issuer, "issuer")):
         raise InvalidIssuerError("Invalid issuer")
+
+
+def _refuse_audience(audience: object) -> None:
+    if audience is not None:
+        raise ConfigurationError("audience= and any_audience=True contradict each other")
 
 
 def _check_audience(claims: dict[str, Any], audience: str | Collection[str] | None) -> None:
@@ -120,11 +126,17 @@ def _check_audience(claims: dict[str, Any], audience: str | Collection[str] | No
         raise InvalidAudienceError("Audience doesn't match")
 
 
-def _check_subject(claims: dict[str, Any], subject: str | None) -> None:
+def _check_subject(claims: dict[str, Any], subject: str) -> None:
     if "sub" not in claims:
         raise MissingRequiredClaimError("sub")
-    if _text(claims, "sub") != subject and subject is not None:
+    if _text(claims, "sub") != subject:
         raise InvalidSubjectError("Invalid subject")
+
+
+def _check_texts(claims: dict[str, Any]) -> None:
+    for name in _TEXTS:
+        if name in claims:
+            _text(claims, name)
 
 
 _DATES: Final[dict[str, type[InvalidTokenError]]] = {"iat": InvalidIssuedAtError, "nbf": DecodeError, "exp": DecodeError}
@@ -137,9 +149,8 @@ _TEXTS: Final[dict[str, type[InvalidTokenError]]] = {
 
 def _date(claims: dict[str, Any], name: str) -> int | float:
     value = claims[name]
-    kind = type(value)
-    if (kind is int or kind is float) and -_LIMIT <= value <= _LIMIT:  # NaN is in no range
-        return value  # type: ignore[no-any-return]  # an int or a float, as was just seen
+    if (type(value) is int or type(value) is float) and _EARLIEST <= value <= _LATEST:  # NaN is in no range
+        return value
     raise _DATES[name](f"{name} is a number of seconds since the epoch")
 
 
@@ -165,7 +176,7 @@ def _audiences(claims: dict[str, Any]) -> list[str]:
 def span(value: object, what: str) -> float:
     """A span of time that a caller gave, in seconds."""
     number = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(number, (int, float)) and not isinstance(number, bool) and 0 <= number <= _LIMIT:
+    if isinstance(number, (int, float)) and not isinstance(number, bool) and 0 <= number <= _LATEST:
         return number
     raise ConfigurationError(f"{what}= is seconds or a timedelta, 0 or more")
 
@@ -178,7 +189,7 @@ def seconds_of(value: object) -> float:
         if value.tzinfo is None:
             raise ConfigurationError("now= is a datetime without a time zone", next_step="give datetime.now(timezone.utc)")
         return value.timestamp()
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and -_LIMIT <= value <= _LIMIT:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and _EARLIEST <= value <= _LATEST:
         return value
     raise ConfigurationError("now= is seconds since the epoch, or a datetime")
 

@@ -45,10 +45,11 @@ Parts = tuple[bytes, bytes, bytes, bytes]  # header, payload and signature, stil
 
 def split(token: str | bytes, lenient_padding: bool = False) -> Parts:
     data = octets(token)
-    signing_input, _, signature = data.rpartition(b".")
-    header, dot, payload = signing_input.partition(b".")
-    if not dot or b"." in payload:
+    segments = data.split(b".", 3)
+    if len(segments) != 3:
         raise _not_compact(data)
+    header, payload, signature = segments
+    signing_input = data[: -1 - len(signature)]
     if lenient_padding:
         return unpad(header), unpad(payload), unpad(signature), signing_input
     return header, payload, signature, signing_input
@@ -56,18 +57,21 @@ def split(token: str | bytes, lenient_padding: bool = False) -> Parts:
 
 def octets(token: object) -> bytes:
     """A token as bytes, if it is ASCII text or bytes of at most 64 KiB."""
-    if isinstance(token, str):
-        if str.__len__(token) > MAX_TOKEN:
-            raise DecodeError(f"a token of more than {MAX_TOKEN} bytes")
-        if str.isascii(token):
-            return str.encode(token)  # str's own: a subclass may have another
-    elif isinstance(token, bytes):
-        if bytes.__len__(token) <= MAX_TOKEN:
-            return token if type(token) is bytes else bytes.join(b"", (token,))
+    if type(token) is str and len(token) <= MAX_TOKEN and token.isascii():
+        return token.encode()
+    if isinstance(token, (str, bytes)):
+        return _plain(token)
+    raise DecodeError(f"a token is text or bytes, not {type(token).__name__}")
+
+
+def _plain(token: str | bytes) -> bytes:
+    """The rest: bytes, subclasses (whose own methods are not trusted), and what is refused."""
+    kind: type[Any] = str if isinstance(token, str) else bytes
+    if kind.__len__(token) > MAX_TOKEN:
         raise DecodeError(f"a token of more than {MAX_TOKEN} bytes")
-    else:
-        raise DecodeError(f"a token is text or bytes, not {type(token).__name__}")
-    raise DecodeError("a token is ASCII")
+    if not kind.isascii(token):
+        raise DecodeError("a token is ASCII")
+    return str.encode(token) if isinstance(token, str) else bytes.join(b"", (token,))
 
 
 def unpad(segment: bytes) -> bytes:
@@ -132,11 +136,17 @@ def check_signature(found: Found, signature: bytes, signing_input: bytes) -> Non
     try:
         found.check(b64url_decode_bytes(signature), signing_input)
         return
-    except InvalidSignature:
-        error: DecodeError = InvalidSignatureError("Signature verification failed")
+    except (InvalidSignature, ValueError):
+        pass  # said below, where no context holds the token
+    raise _bad_signature(signature)
+
+
+def _bad_signature(signature: bytes) -> DecodeError:
+    try:
+        b64url_decode_bytes(signature)
     except ValueError:
-        error = DecodeError("the signature is not canonical base64url")
-    raise error
+        return DecodeError("the signature is not canonical base64url")
+    return InvalidSignatureError("Signature verification failed")
 
 
 def decode_segment(segment: bytes, what: str) -> bytes:

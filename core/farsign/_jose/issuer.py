@@ -10,7 +10,7 @@ from farsign._base.policy import Policy
 from farsign._base.uri import KeyURI
 from farsign._signer.signer import Signer, open_signer
 from farsign._signer.signing_key import SigningKey
-from farsign.errors import ConfigurationError, KeyIDConflict
+from farsign.errors import ConfigurationError, InvalidKeyURI, KeyIDConflict
 from farsign.jwk import KeySet
 
 
@@ -126,5 +126,25 @@ def open_issuer(
 
     Raises what ``open_signer`` raises.
     """
-    listed: Sequence[str | KeyURI] = uris.split() if isinstance(uris, str) else [uris] if isinstance(uris, KeyURI) else list(uris)
-    return Issuer([open_signer(uri, policy=policy, allow_hosts=allow_hosts) for uri in listed])
+    opened: list[Signer] = []
+    try:
+        for uri in _listed(uris):
+            opened.append(open_signer(uri, policy=policy, allow_hosts=allow_hosts))
+        return Issuer(opened)
+    except BaseException:
+        for signer in opened:
+            signer.close()
+        raise
+
+
+def _listed(uris: str | KeyURI | Iterable[str | KeyURI]) -> Iterable[str | KeyURI]:
+    if isinstance(uris, str):
+        return uris.split()
+    if isinstance(uris, KeyURI):
+        return [uris]
+    if isinstance(uris, Iterable) and not isinstance(uris, (bytes, bytearray)):
+        return uris
+    raise InvalidKeyURI(
+        f"an issuer is opened by one key URI or several, not {type(uris).__name__}",
+        next_step="if they come from the environment: is the variable set?",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from farsign._base.hosts import check_host, is_loopback, split_host
@@ -52,10 +53,18 @@ def fetcher(url: str, client: Any = None) -> Fetch:
     httpx = _httpx()
 
     def fetch(etag: str | None, seconds: float) -> Document:
-        with httpx.Client() as own:
+        with httpx.Client(verify=_authorities()) as own:
             return _fetch(own, url, etag, seconds)
 
     return fetch
+
+
+@cache
+def _authorities() -> Any:
+    """The certificate authorities: reading them takes longer than a fetch, so once per process."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 def _httpx() -> Any:

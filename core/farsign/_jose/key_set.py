@@ -50,9 +50,10 @@ class KeySet(KeySource):
         Keys that cannot verify here are skipped, with a reason. The whole set is refused (InvalidKey) if it is hostile or broken: a
         private member, secrets beside public keys, a kid used twice, more than 100 keys or 256 KiB, no usable key.
         """
+        _refuse_many(document)
         listed = json_object(document, "JWKS", MAX_SET_TEXT).get("keys")
         if not isinstance(listed, list) or len(listed) > MAX_KEYS:
-            raise InvalidKey(f"a JWKS has a list of at most {MAX_KEYS} keys")
+            raise InvalidKey(_MANY)
         _refuse_hostile(listed)
         keys, skipped = [], []
         for index, jwk in enumerate(listed):
@@ -105,6 +106,16 @@ def _key(key: object) -> Key:
 
 def _name(key: Key) -> str | None:
     return key.kid or (key.thumbprint if key.native is not None else None)
+
+
+_MANY: Final = f"a JWKS has a list of at most {MAX_KEYS} keys"
+
+
+def _refuse_many(document: object) -> None:
+    """Before text is parsed: each key says its kty, and within a string the quotes would be escaped."""
+    name = b'"kty"' if isinstance(document, bytes) else '"kty"'
+    if isinstance(document, (str, bytes)) and len(document) <= MAX_SET_TEXT and document.count(name) > MAX_KEYS:  # type: ignore[arg-type]  # of the same kind
+        raise InvalidKey(_MANY)
 
 
 def _refuse_hostile(listed: list[Any]) -> None:

@@ -67,15 +67,23 @@ def _is_jwk_text(secret: bytes) -> bool:
 
 
 def _is_der(secret: bytes) -> bool:
-    for load in _DER_LOADERS if secret[:1] == b"\x30" else ():
+    der = _outermost(secret.lstrip())
+    for load in _DER_LOADERS if der[:1] == b"\x30" else ():
         try:
-            load(secret)
+            load(der)
         except UnsupportedAlgorithm:
             return True  # DER of a key, of a kind that is not built in
         except (ValueError, TypeError):
             continue  # not this structure (TypeError: an encrypted private key is asked for its password)
         return True
     return False
+
+
+def _outermost(der: bytes) -> bytes:
+    """Without what follows the first structure, such as the newline at a file's end (X.690 8.1.3)."""
+    octets = der[1] & 0x7F if len(der) > 1 and der[1] & 0x80 else 0
+    length = int.from_bytes(der[2 : 2 + octets], "big") if octets else int.from_bytes(der[1:2], "big")
+    return der[: 2 + octets + length]
 
 
 def mac_signer(secret: bytes, algorithm: Algorithm) -> Callable[[bytes], bytes]:

@@ -18,9 +18,11 @@ from typing import Any, Final, NamedTuple
 from farsign._base import fork
 from farsign._base.clock import SYSTEM, Clock
 from farsign._base.events import logger
+from farsign._base.policy import time_left
 from farsign._base.workers import Workers, wait_for
 from farsign.errors import FarsignError, KeySetUnavailable
 
+from .claims import Seconds, span
 from .jwks_fetch import Fetch, check_url, fetcher
 from .key import Key
 from .key_set import KeySet
@@ -38,21 +40,25 @@ BACKOFF, LONGEST = 1.0, 60.0  # seconds between fetches after failures: first, d
 
 
 class Status(NamedTuple):
-    """age: seconds since the last good document, None if there never was one. last_error: of the last fetch, if it failed."""
+    """age: seconds since the last good document, None if there never was one. suppressed: unknown kids refused without a fetch, because
+    there had been enough. last_error: of the last fetch, if it failed."""
 
     age: float | None
     keys: int
     fetches: int
     failures: int
+    suppressed: int
     last_error: str | None
 
 
 class RemoteKeySet(KeySource):
     """Open one per process and issuer; use it from any thread, task or forked child. Nothing is fetched before it is needed.
 
-    alg: what RSA keys without an alg are for. hard_limit: seconds for which a document is used when no newer one can be had; this
+    alg: what RSA keys without an alg are for. hard_limit: seconds (or a timedelta) for which a document is used when no newer one can be had; this
     is also how long a withdrawn key may live on while the server is down (otherwise until the next fetch). client: an httpx.Client.
-    allow_hosts: hosts that may be asked over plain http. Raises ConfigurationError, BackendNotInstalled.
+    allow_hosts: hosts that may be asked over plain http. seed: a JWKS to start with, text or a mapping, deployed along with a function that
+    starts often; it counts as fetched when this object is made, and is fetched anew at its first use, in the background.
+    Waiting ends with ``farsign.deadline``. Raises ConfigurationError, BackendNotInstalled.
     """
 
     __slots__ = (
@@ -62,6 +68,7 @@ class RemoteKeySet(KeySource):
         "_bucket_at",
         "_clock",
         "_document",
+        "_ends",
         "_etag",
         "_failures",
         "_fetch",
@@ -76,6 +83,7 @@ class RemoteKeySet(KeySource):
         "_missing",
         "_revoked",
         "_set",
+        "_suppressed",
         "_url",
         "_wake",
         "_worker",
@@ -86,13 +94,15 @@ class RemoteKeySet(KeySource):
         url: str,
         *,
         alg: str | None = None,
-        hard_limit: float = HARD_LIMIT,
+        hard_limit: Seconds = HARD_LIMIT,
         client: Any = None,
         allow_hosts: Sequence[str] = (),
+        seed: str | bytes | Mapping[str, Any] | None = None,
         clock: Clock = SYSTEM,
         fetch: Fetch | None = None,
     ) -> None:
-        self._url, self._alg, self._hard, self._clock = check_url(url, allow_hosts), alg, hard_limit, clock
+        self._url, self._alg, self._clock = check_url(url, allow_hosts), alg, clock
+        self._hard = span(hard_limit, "hard_limit")
         self._fetch = fetch or fetcher(self._url, client)
         self._set: KeySet | None = None
         self._document: KeySet | None = None
@@ -100,11 +110,16 @@ class RemoteKeySet(KeySource):
         self._missing: dict[str, float] = {}
         self._revoked: frozenset[str] = frozenset()
         self._etag: str | None = None
-        self._fetched = self._wake = -1.0
-        self._fetches = self._failures = 0
+        self._fetched = self._wake = (
+            self._ends
+        ) = -1.0  # clock times: of the last good document, of the next fetch, of the hard limit
+        self._fetches = self._failures = self._suppressed = 0
         self._backoff = 0.0
         self._last_error: str | None = None
         self._bucket, self._bucket_at = BUCKET, clock.monotonic()
+        if seed is not None:
+            self._install(KeySet.parse(seed, alg=alg))
+            self._fetched_at(clock.monotonic())
         self.after_fork()
         fork.register(self)
 
@@ -119,7 +134,8 @@ class RemoteKeySet(KeySource):
     @property
     def known(self) -> dict[bytes, Found]:  # type: ignore[override]  # here it depends on the time
         """Headers seen under the present keys; empty once they are too old to be used."""
-        if self._clock.monotonic() >= self._wake and not self._current():
+        now = self._clock.monotonic()
+        if (now >= self._wake or now >= self._ends) and not self._current():
             return {}
         return self._known
 
@@ -134,7 +150,7 @@ class RemoteKeySet(KeySource):
         key_set = self._current()
         if key_set is None:
             flight = self._cold()
-            key_set = self._wait(flight, 0.0 if _in_event_loop() else FETCH)
+            key_set = self._wait(flight, 0.0 if _in_event_loop() else time_left(FETCH))
         try:
             return key_set.find(header)
         except UnknownKey as error:
@@ -142,13 +158,13 @@ class RemoteKeySet(KeySource):
             if again is None or _in_event_loop():
                 raise
             unknown = error
-        return self._again(again, header, unknown)
+        return self._again(again, header, unknown, time_left(WAIT))
 
     async def afind(self, header: Mapping[str, Any]) -> Key:
         key_set = self._current()
         if key_set is None:
             flight = self._cold()
-            await wait_for(flight, FETCH)
+            await wait_for(flight, time_left(FETCH))
             key_set = self._wait(flight, 0.0)
         try:
             return key_set.find(header)
@@ -156,19 +172,19 @@ class RemoteKeySet(KeySource):
             if (again := self._look_again(header)) is None:
                 raise
             unknown = error
-        await wait_for(again, WAIT)
+        await wait_for(again, time_left(WAIT))
         return self._again(again, header, unknown, 0.0)
 
     # -- for operators ----------------------------------------------------------------------------------------------------
 
-    def prefetch(self, *, timeout: float = FETCH) -> None:
-        """Fetch now, and wait: for start-up hooks. Raises KeySetUnavailable."""
-        self._wait(self._start(), timeout)
+    def prefetch(self, *, timeout: float | None = None) -> None:
+        """Fetch now, and wait: for start-up hooks. Raises KeySetUnavailable if there are no keys then."""
+        self._wait(self._start(), time_left(FETCH) if timeout is None else timeout)
 
-    async def aprefetch(self, *, timeout: float = FETCH) -> None:
+    async def aprefetch(self, *, timeout: float | None = None) -> None:
         """As ``prefetch``."""
         flight = self._start()
-        await wait_for(flight, timeout)
+        await wait_for(flight, time_left(FETCH) if timeout is None else timeout)
         self._wait(flight, 0.0)
 
     def revoke(self, kid: str) -> None:
@@ -179,7 +195,7 @@ class RemoteKeySet(KeySource):
 
     def status(self) -> Status:
         age = None if self._set is None else self._clock.monotonic() - self._fetched
-        return Status(age, len(self._set or ()), self._fetches, self._failures, self._last_error)
+        return Status(age, len(self._set or ()), self._fetches, self._failures, self._suppressed, self._last_error)
 
     def __repr__(self) -> str:
         return f"<RemoteKeySet {self._url} {len(self._set or ())} keys>"
@@ -189,9 +205,7 @@ class RemoteKeySet(KeySource):
     def _current(self) -> KeySet | None:
         """The keys, if they may still be used; starts a fetch when it is time."""
         now = self._clock.monotonic()
-        if self._set is None:
-            return None
-        if now >= self._fetched + self._hard:
+        if now >= self._ends:
             return None
         if now >= self._wake:
             self._start()
@@ -213,10 +227,12 @@ class RemoteKeySet(KeySource):
             if self._flight is not None and not self._flight.done():
                 return self._flight
             if now < self._missing.get(kid, -1.0):
+                self._suppressed += 1
                 return None
             self._bucket = min(BUCKET, self._bucket + (now - self._bucket_at) * REFILL)
             self._bucket_at = now
             if self._bucket < 1.0:
+                self._suppressed += 1
                 return None
             self._bucket -= 1.0
             if len(self._missing) >= UNKNOWN:
@@ -224,7 +240,7 @@ class RemoteKeySet(KeySource):
             self._missing[kid] = now + FORGET
         return self._start()
 
-    def _again(self, flight: Future[None], header: Mapping[str, Any], unknown: UnknownKey, seconds: float = WAIT) -> Key:
+    def _again(self, flight: Future[None], header: Mapping[str, Any], unknown: UnknownKey, seconds: float) -> Key:
         try:
             key_set = self._wait(flight, seconds)
         except KeySetUnavailable:
@@ -242,11 +258,11 @@ class RemoteKeySet(KeySource):
                 self._flight = self._worker.submit(self._refresh)
             return self._flight
 
-    def _wait(self, flight: Future[None], seconds: float = FETCH) -> KeySet:
+    def _wait(self, flight: Future[None], seconds: float) -> KeySet:
         with suppress(TimeoutError):  # what is there, or is not, decides below
             flight.exception(max(0.0, seconds))
         key_set = self._set
-        if key_set is None or self._clock.monotonic() >= self._fetched + self._hard:
+        if key_set is None or self._clock.monotonic() >= self._ends:
             raise self._unavailable(self._backoff)
         return key_set
 
@@ -265,11 +281,15 @@ class RemoteKeySet(KeySource):
         now = self._clock.monotonic()
         ttl = min(MOST_TTL, max(LEAST_TTL, document.max_age if document.max_age is not None else DEFAULT_TTL))
         with self._lock:
-            self._etag, self._fetched, self._backoff, self._last_error = document.etag, now, 0.0, None
+            self._etag, self._backoff, self._last_error = document.etag, 0.0, None
+            self._fetched_at(now)
             if document.body is not None:
                 self._missing.clear()
                 self._install(parsed)
             self._wake = now + ttl * random.uniform(0.8, 1.0)  # noqa: S311 - jitter
+
+    def _fetched_at(self, now: float) -> None:
+        self._fetched, self._ends = now, now + self._hard
 
     def _failed(self, error: FarsignError) -> None:
         """What was good stays; the next try comes later and later."""

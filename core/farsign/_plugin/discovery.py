@@ -8,6 +8,7 @@ Plugins are code: the restrictions by name keep a URI from choosing freely among
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -75,7 +76,8 @@ class Backend:
 
     def __init__(self, scheme: str, claim: Claim) -> None:
         self.scheme, self.distribution = scheme, claim.distribution
-        self._package = claim.entry_point.value.partition(":")[0].partition(".")[0]
+        self._module = claim.entry_point.value.partition(":")[0]
+        self._package = self._module.partition(".")[0]
         self._hook = self._guarded("cannot be loaded", lambda: _register(scheme, claim.entry_point))
         for name in ("farsign_uri", "farsign_open"):
             if not getattr(self._hook, name).get_hookimpls():
@@ -87,6 +89,12 @@ class Backend:
         if not isinstance(found, KeyURI) or found.scheme != self.scheme:
             raise self._broken(f"returned from farsign_uri what is no KeyURI of its scheme ({type(found).__name__})")
         return found.replace(dialect=uri.dialect, checked=True)
+
+    def explain(self, uri: KeyURI) -> list[tuple[str, str]]:
+        """What a canonical URI points at, part by part, in the plugin's words or by its grammar."""
+        plain = [("authority", uri.authority or "none"), ("path", uri.path or "none")]
+        found = self._guarded("failed in farsign_explain", lambda: self._hook.farsign_explain(uri=uri)) or plain
+        return [(str(part), str(meaning)) for part, meaning in found]
 
     def replicas(self, uri: KeyURI) -> list[KeyURI]:
         """The places that a canonical URI stands for, preferred first; mostly itself alone."""
@@ -104,9 +112,17 @@ class Backend:
         driver: RemoteSigner = found
         return driver
 
+    @property
+    def example(self) -> str:
+        """The first URI of its scheme that the plugin's docstring shows, such as ``acmekms://HOST/KEY``; empty if there is none."""
+        shown = re.search(rf"{re.escape(self.scheme)}:[^\s`]+", sys.modules[self._module].__doc__ or "")
+        return shown[0].rstrip(":.,") if shown else ""
+
     def emulator(self) -> Emulator | None:
         """The provider's wire protocol on loopback, not started; None if the backend has none."""
-        emulator: Emulator | None = self._guarded("failed in farsign_emulator", lambda: self._hook.farsign_emulator())
+        emulator: Emulator | None = self._guarded(
+            "failed in farsign_emulator", lambda: self._hook.farsign_emulator(scheme=self.scheme)
+        )
         return emulator
 
     def _guarded(self, what: str, work: Callable[[], Any]) -> Any:

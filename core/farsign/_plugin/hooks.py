@@ -1,8 +1,8 @@
 """The hooks that a backend implements, and the markers for them (pluggy).
 
 One entry point per scheme, in the group ``farsign.backends``; its name is the scheme, its value a module that imports nothing
-but farsign. ``farsign_uri`` and ``farsign_open`` are required, ``farsign_emulator`` is not. An implementation may leave out
-arguments that it does not use.
+but farsign. ``farsign_uri`` and ``farsign_open`` are required, the others are not. An implementation may leave out arguments that it does
+not use.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ class Hooks:
         """The canonical URIs that one URI stands for, preferred first, where it can name several places with one key. Optional."""
 
     @hookspec(firstresult=True)
+    def farsign_explain(self, uri: KeyURI) -> Sequence[tuple[str, str]] | None:
+        """What a canonical URI points at, in words, part by part (``("vault", "acme.vault.azure.net")``): for ``farsign uri``. Optional."""
+
+    @hookspec(firstresult=True)
     def farsign_open(self, uri: KeyURI, allow_hosts: tuple[str, ...]) -> RemoteSigner | None:
         """A driver for the canonical URI. Imports the SDK; no network yet.
 
@@ -40,5 +44,5 @@ class Hooks:
         """
 
     @hookspec(firstresult=True)
-    def farsign_emulator(self) -> Emulator | None:
-        """An emulator of the provider's wire protocol, not started."""
+    def farsign_emulator(self, scheme: str) -> Emulator | None:
+        """An emulator of the provider's wire protocol, not started. scheme: which, for a backend that owns several."""

@@ -42,15 +42,21 @@ class Shared(Generic[T]):
 
 
 class _Registry:
-    """In a forked child it is empty: a parent's sockets are neither used nor closed there."""
+    """In a forked child it is empty: a parent's sockets are neither used nor closed there.
+
+    They are kept, because collecting them would close them, under locks that a lost thread of the parent may hold.
+    """
 
     def __init__(self) -> None:
-        self.after_fork()
+        self.clients: dict[Hashable, Shared[Any]] = {}
+        self._inherited: list[object] = []
+        self.lock = threading.RLock()
         fork.register(self)
 
     def after_fork(self) -> None:
+        self._inherited.append(self.clients)
+        self.clients = {}
         self.lock = threading.RLock()
-        self.clients: dict[Hashable, Shared[Any]] = {}
 
 
 _registry = _Registry()

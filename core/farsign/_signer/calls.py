@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple, NoReturn, TypeVar
+from typing import Final, NamedTuple, NoReturn, TypeVar
 
 from farsign._base import events
 from farsign._base.clock import Clock
@@ -19,23 +18,33 @@ from farsign.driver import (
     SignRequest,
     VersionLister,
 )
-from farsign.errors import BackendBroken, CredentialsExpired, FarsignError, KeyMismatch, PermissionDenied, ProviderError
+from farsign.errors import (
+    BackendBroken,
+    CredentialsExpired,
+    FarsignError,
+    KeyMismatch,
+    PermissionDenied,
+    ProviderError,
+    ProviderUnavailable,
+)
 
-from .funnel import DEFINITE, ELSEWHERE, Operation, translate
+from .funnel import DEFINITE, ELSEWHERE, Operation, least, translate
 from .legs import Leg, Route, tell_breaker
 from .signing_key import Plan, SigningKey
+from .turns import Turn
 from .versions import Listing
 
+TELLING: Final = 5.0  # times the median that an attempt has to wait in vain before that counts against its endpoint
 T = TypeVar("T")
 Work = Callable[[RemoteSigner, float], T]
 Make = Callable[[KeyDescription, Leg], SigningKey]
 
 
 class Try(NamedTuple):
-    """One attempt: where, for how long, since when."""
+    """One attempt: where, in what time, since when (the clock's monotonic seconds)."""
 
     leg: Leg
-    timeout: float
+    turn: Turn
     started: float
 
 
@@ -125,8 +134,8 @@ class Calls:
     def _attempt(self, attempt: Try, request: SignRequest) -> Awaitable[SignReply]:
         drivers = attempt.leg.drivers
         if drivers.native_async:
-            return drivers.acall_native(lambda driver, seconds: _asign(driver, request, seconds), attempt.timeout)
-        return drivers.acall(lambda driver, seconds: driver.sign(request, timeout=seconds), attempt.timeout)
+            return drivers.acall_native(lambda driver, seconds: _asign(driver, request, seconds), attempt.turn)
+        return drivers.acall(lambda driver, seconds: driver.sign(request, timeout=seconds), attempt.turn)
 
     def distrust(self, answer: Answer, operation: Operation) -> None:
         """That reply was wrong: another leg is asked next, if there is one."""
@@ -160,7 +169,7 @@ class Calls:
         while True:
             attempt = self._begin(operation, only)
             try:
-                result = attempt.leg.drivers.call(prepare(attempt.leg), attempt.timeout)
+                result = attempt.leg.drivers.call(prepare(attempt.leg), attempt.turn)
             except Exception as error:
                 ours = self._failed(error, attempt, what, algorithm)
             else:
@@ -173,12 +182,14 @@ class Calls:
 
     def _begin(self, operation: Operation, only: Sequence[Leg]) -> Try:
         leg = only[0] if only else self._route.pick(operation)
-        timeout = operation.begin(leg.endpoint.median)
-        return Try(leg, timeout, self.clock.monotonic())
+        median = leg.endpoint.median
+        timeout = operation.begin(median)
+        turn = Turn(timeout, operation.remaining(), least=least(median), again=operation.attempts > 1)
+        return Try(leg, turn, self.clock.monotonic())
 
     def _succeeded(self, attempt: Try, what: str, algorithm: str) -> None:
-        now = self.clock.monotonic()
-        tell_breaker(attempt.leg, attempt.leg.endpoint.succeeded(now, now - attempt.started), None)
+        closed = attempt.leg.endpoint.succeeded(self.clock.monotonic(), attempt.turn.took)
+        tell_breaker(attempt.leg, closed, None)
         self._tell(attempt, what, algorithm, "ok")
 
     def _failed(self, error: Exception, attempt: Try, what: str, algorithm: str) -> FarsignError:
@@ -187,9 +198,18 @@ class Calls:
             if ours.endpoint:  # an attempt within this one, told already
                 return ours
             ours.endpoint = attempt.leg.endpoint.name
-        tell_breaker(attempt.leg, attempt.leg.endpoint.failed(self.clock.monotonic(), ours), ours)
+        if isinstance(ours, ProviderUnavailable) and not ours.answered and self._was_cut_short(attempt):
+            ours.counts = False
+        tell_breaker(attempt.leg, attempt.leg.endpoint.failed(self.clock.monotonic(), ours, started=attempt.started), ours)
         self._tell(attempt, what, algorithm, ours.code)
         return ours
+
+    def _was_cut_short(self, attempt: Try) -> bool:
+        """A caller in a hurry, or one that waited for a thread, says little about the endpoint: others must not pay for it (RULES 20)."""
+        granted = attempt.turn.timeout
+        return attempt.turn.took > 0.9 * granted and granted < min(
+            self.policy.attempt_timeout, TELLING * attempt.leg.endpoint.median
+        )
 
     def _translated(self, error: Exception, leg: Leg, what: str) -> FarsignError:
         driver = leg.drivers.handle().driver
@@ -231,7 +251,8 @@ class Calls:
         if not isinstance(leg.drivers.handle().driver, CredentialRefresher):
             raise error
         try:
-            leg.drivers.call(_refresh, max(0.05, operation.remaining()))
+            left = max(0.05, operation.remaining())
+            leg.drivers.call(_refresh, Turn(left, left, again=True))
         except Exception as failure:
             ours = failure if isinstance(failure, FarsignError) else self._translated(failure, leg, "refresh of credentials")
         else:
@@ -241,8 +262,8 @@ class Calls:
 
     def _tell(self, attempt: Try, what: str, algorithm: str, outcome: str) -> None:
         if events.observed():
-            seconds = time.monotonic() - attempt.started
-            events.emit(events.Attempt(attempt.leg.endpoint.name, attempt.leg.name, what, algorithm, outcome, seconds))
+            leg, seconds = attempt.leg, attempt.turn.took
+            events.emit(events.Attempt(leg.endpoint.name, leg.name, what, algorithm, outcome, seconds))
 
 
 def _asign(driver: AsyncRemoteSigner, request: SignRequest, timeout: float) -> Awaitable[SignReply]:

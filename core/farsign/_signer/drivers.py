@@ -1,7 +1,7 @@
 """Driver instances: one per process and, where a driver is natively async, one per event loop; and single calls on them.
 
 An instance is closed when it has been retired and its last call has ended. A call that outlives its attempt is abandoned: it keeps
-its worker thread and its instance, and the next call gets a new instance.
+its worker thread and its instance, and the next call gets a new instance. The time of an attempt begins when a thread takes it up.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 from farsign._base import fork
@@ -18,52 +18,14 @@ from farsign.driver import AsyncRemoteSigner, RemoteSigner
 from farsign.errors import ProviderUnavailable, SignerClosed
 
 from .funnel import TIMEOUT
+from .turns import Gate, Handle, Turn
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
 T = TypeVar("T")
 Opener = Callable[[], RemoteSigner]
-
-
-class Handle:
-    """A driver and the number of calls on it."""
-
-    def __init__(self, driver: RemoteSigner) -> None:
-        self.driver = driver
-        self.closed = threading.Event()
-        self._lock = threading.Lock()
-        self._calls = 0
-        self._retired = False
-
-    def __enter__(self) -> RemoteSigner:
-        with self._lock:
-            if self._retired:  # replaced a moment ago: the next attempt gets the new one
-                raise ProviderUnavailable(
-                    f"{self.driver.endpoint}: the client is being replaced", reason="replaced", counts=False
-                )
-            self._calls += 1
-        return self.driver
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._calls -= 1
-            last = self._retired and not self._calls
-        if last:
-            self._close()
-
-    def retire(self) -> None:
-        with self._lock:
-            already, self._retired = self._retired, True
-            idle = not self._calls
-        if idle and not already:
-            self._close()
-
-    def _close(self) -> None:
-        try:
-            self.driver.close()
-        finally:
-            self.closed.set()
+GRACE: Final = 0.04  # seconds for a driver that ends its calls itself to do so
 
 
 class Drivers:
@@ -81,6 +43,7 @@ class Drivers:
         self._lock = threading.Lock()
         self._handle = None
         self._loops: MutableMapping[AbstractEventLoop, Handle] = WeakKeyDictionary()
+        self._gates: MutableMapping[AbstractEventLoop, Gate] = WeakKeyDictionary()
         self._workers = Workers(self._concurrency, "farsign-call")
         self.aside = Workers(4, "farsign-aside")  # apart: what runs there waits for the others
 
@@ -137,56 +100,88 @@ class Drivers:
         worker.close()
         return await wait_for(closing, timeout + 1.0) and closing.result()
 
-    def call(self, work: Callable[[RemoteSigner, float], T], timeout: float) -> T:
-        """One call that ends within ``timeout`` seconds, whatever the SDK does."""
-        handle = self.handle()
-        if handle.driver.total_timeout:
-            with handle as driver:
-                return work(driver, timeout)
-        future = self._workers.submit(lambda: _use(handle, work, timeout))
-        try:
-            error = future.exception(timeout)
-        except TimeoutError:
-            raise self._abandon(handle, future) from None
-        if error is not None:
-            raise error
-        return future.result()
+    def call(self, work: Callable[[RemoteSigner, float], T], turn: Turn) -> T:
+        """One call that ends in its time, whatever the SDK does."""
+        if self.handle().driver.total_timeout:
+            return self._use(work, turn)
+        future = self._workers.submit(lambda: self._use(work, turn), first=turn.again)
+        while (left := turn.left()) > 0:
+            try:
+                error = future.exception(left)
+            except TimeoutError:
+                continue
+            if error is not None:
+                raise error
+            return future.result()
+        raise self._abandon(turn, future)
 
-    async def acall(self, work: Callable[[RemoteSigner, float], T], timeout: float) -> T:
+    async def acall(self, work: Callable[[RemoteSigner, float], T], turn: Turn) -> T:
         """As call(), from a coroutine, for a driver that has no native async."""
-        handle = self.handle()
-        future = self._workers.submit(lambda: _use(handle, work, timeout))
-        if not await wait_for(future, timeout):
-            raise self._abandon(handle, future)
-        return future.result()
-
-    async def acall_native(self, work: Callable[[AsyncRemoteSigner, float], Awaitable[T]], timeout: float) -> T:
         import asyncio
 
-        with self._loop_handle() as driver:
-            assert isinstance(driver, AsyncRemoteSigner)  # the Signer looked when it opened
-            scope = asyncio.timeout(timeout)
-            try:
-                async with scope:
-                    return await work(driver, timeout)
-            except TimeoutError:
-                if not scope.expired():
-                    raise
-        raise ProviderUnavailable(f"{driver.endpoint} did not answer within {timeout:.3g} s", reason=TIMEOUT, answered=False)
+        grace = GRACE if self.handle().driver.total_timeout else 0.0
+        future = self._workers.submit(lambda: self._use(work, turn), first=turn.again)
+        try:
+            while (left := turn.left() + grace) > 0:
+                if await wait_for(future, left):
+                    return future.result()
+        except asyncio.CancelledError:
+            future.cancel()  # if no thread has taken it up
+            raise
+        raise self._abandon(turn, future)
 
-    def _abandon(self, handle: Handle, future: Future[T]) -> ProviderUnavailable:
-        endpoint = handle.driver.endpoint
-        if future.cancel():  # it never started
-            return ProviderUnavailable(
-                f"{endpoint}: all {self._concurrency} calls are waiting for an answer", reason="concurrency", counts=False
-            )
+    def _use(self, work: Callable[[RemoteSigner, float], T], turn: Turn) -> T:
+        handle = self.handle()
+        while not handle.enter():
+            handle = self.handle()  # another one by now; SignerClosed, if there is none
+        turn.handle = handle
+        try:
+            return work(handle.driver, turn.begin())
+        finally:
+            turn.end()
+            handle.leave()
+
+    async def acall_native(self, work: Callable[[AsyncRemoteSigner, float], Awaitable[T]], turn: Turn) -> T:
+        import asyncio
+
+        gate = self._gates.setdefault(asyncio.get_running_loop(), Gate(self._concurrency))
+        await gate.enter(turn)
+        try:
+            handle = self._loop_handle()
+            while not handle.enter():
+                handle = self._loop_handle()
+            try:
+                return await _within(work, handle.driver, turn)
+            finally:
+                turn.end()
+                handle.leave()
+        finally:
+            gate.leave()
+
+    def _abandon(self, turn: Turn, future: Future[T]) -> ProviderUnavailable:
+        handle = turn.handle
+        if future.cancel() or handle is None:  # it never started
+            return turn.too_late()
         with self._lock:
             if self._handle is handle:
                 self._handle = None
         handle.retire()
-        return ProviderUnavailable(f"{endpoint} did not answer in time", reason=TIMEOUT, answered=False)
+        return _unanswered(handle.driver)
 
 
-def _use(handle: Handle, work: Callable[[RemoteSigner, float], T], timeout: float) -> T:
-    with handle as driver:
-        return work(driver, timeout)
+async def _within(work: Callable[[AsyncRemoteSigner, float], Awaitable[T]], driver: RemoteSigner, turn: Turn) -> T:
+    import asyncio
+
+    assert isinstance(driver, AsyncRemoteSigner)  # the Signer looked when it opened
+    scope = asyncio.timeout(turn.begin())
+    try:
+        async with scope:
+            return await work(driver, turn.timeout)
+    except TimeoutError:
+        if not scope.expired():
+            raise
+    raise _unanswered(driver)
+
+
+def _unanswered(driver: RemoteSigner) -> ProviderUnavailable:
+    return ProviderUnavailable(f"{driver.endpoint} did not answer in time", reason=TIMEOUT, answered=False)

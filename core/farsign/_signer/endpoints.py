@@ -5,6 +5,7 @@ Kept per endpoint and process, because throttling and outages are the endpoint's
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections import deque
@@ -21,7 +22,7 @@ REFILL: Final = 0.3  # per success: sustains 23 % of faults and adds 1 % to a fu
 WINDOW: Final = 10.0  # seconds
 LEAST: Final = 20  # attempts in the window before their ratio counts
 RATIO: Final = 0.5
-RUN: Final = 5  # attempts in a row that nobody answered
+RUN: Final = 5  # attempts in a row that nobody answered, begun since the last answer
 PROBE: Final = 5.0  # seconds between single attempts while open
 
 
@@ -37,6 +38,7 @@ class Endpoint:
         self._lock = threading.Lock()
         self._attempts: deque[tuple[float, bool]] = deque()  # (when, failed)
         self._failures = self._run = 0
+        self._answered_at = -math.inf
         self._probe_at: float | None = None  # not None: open
         self.median = 0.0  # seconds that a successful attempt takes; an estimate that moves 5 % a step
 
@@ -78,11 +80,14 @@ class Endpoint:
             self.median = seconds if not self.median else self.median * (1.05 if seconds > self.median else 0.95)
             return self._answered(now)
 
-    def failed(self, now: float, error: FarsignError) -> bool:
-        """True: the breaker opened or closed. Only what says "the endpoint is not well" counts against it."""
+    def failed(self, now: float, error: FarsignError, *, started: float) -> bool:
+        """True: the breaker opened or closed. Only what says "the endpoint is not well" counts against it.
+
+        started: when the attempt began. Others may have been answered since: then its silence is no sign of an outage.
+        """
         if isinstance(error, ProviderUnavailable):
             with self._lock:
-                return error.counts and self._refused(now, error.answered)
+                return error.counts and self._refused(now, error.answered, started)
         if isinstance(error, ProviderError) and not isinstance(error, DeadlineExceeded):
             with self._lock:
                 return self._answered(now)
@@ -90,16 +95,19 @@ class Endpoint:
 
     def _answered(self, now: float) -> bool:
         self._count(now, failed=False)
-        self._run = 0
+        self._run, self._answered_at = 0, now
         was_open, self._probe_at = self._probe_at is not None, None
         if was_open:
             self._attempts.clear()
             self._failures = 0
         return was_open
 
-    def _refused(self, now: float, answered: bool) -> bool:
+    def _refused(self, now: float, answered: bool, started: float) -> bool:
         self._count(now, failed=True)
-        self._run = 0 if answered else self._run + 1
+        if answered:
+            self._run = 0
+        elif started >= self._answered_at:
+            self._run += 1
         many = len(self._attempts) >= LEAST and self._failures >= RATIO * len(self._attempts)
         if self._probe_at is None and (many or self._run >= RUN):
             self._probe_at = now + PROBE * random.uniform(0.8, 1.0)  # noqa: S311 - jitter

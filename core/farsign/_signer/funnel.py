@@ -64,6 +64,11 @@ ELSEWHERE: Final = (Throttled, ProviderUnavailable, KeyUnavailable, KeyNotFound,
 DEFINITE: Final = (KeyNotFound, KeyDisabled, KeyDeleted)
 
 
+def least(median: float) -> float:
+    """The seconds below which no attempt starts at an endpoint that usually takes ``median`` (RULES 18)."""
+    return max(LEAST, 2 * median)
+
+
 class Operation:
     """One call by a user, from its first attempt to its answer. Attempts, refreshes and rebuilds share its counters."""
 
@@ -100,7 +105,7 @@ class Operation:
         median: seconds that an attempt at this endpoint usually takes; with less than twice that left none is started.
         """
         remaining = self.remaining()
-        if remaining < max(LEAST, 2 * median):
+        if remaining < least(median):
             raise self.expired()
         if self._left <= 0 and self.last is not None:
             raise self.last
@@ -121,10 +126,11 @@ class Operation:
             return 0.0
         if rule is None or count >= rule.most or self._left <= 0:
             raise self._summed_up(error)
-        wait = random.uniform(0.0, min(rule.cap, rule.base * 2**count))  # noqa: S311 - jitter, not a secret
+        remaining = self.remaining()
+        wait = random.uniform(0.0, min(rule.cap, rule.base * 2**count, remaining / 2))  # noqa: S311 - jitter, not a secret
         if error.retry_after is not None:
             wait = max(wait, error.retry_after)
-        if wait + LEAST > self.remaining():
+        if wait + LEAST > remaining:
             if error.reason == TIMEOUT:
                 raise self.expired()
             error.retry_after = max(error.retry_after or 0.0, rule.cap)

@@ -6,9 +6,8 @@ import copy
 import math
 import random
 import threading
-from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Final
+from typing import Final, NamedTuple
 
 from farsign._base import events, fork
 from farsign._base.workers import Workers, wait_for
@@ -16,13 +15,20 @@ from farsign.errors import DeadlineExceeded, FarsignError, KeyNotPublished, Prov
 
 from . import versions
 from .calls import Calls
-from .funnel import DEFINITE, ELSEWHERE, Operation
+from .funnel import DEFINITE, ELSEWHERE, LEAST, Operation
 from .legs import Leg
 from .signing_key import SigningKey
 from .versions import State
 
 AGAIN: Final = 30.0  # seconds until a look-up that failed in the background is tried again
 AGAIN_GONE: Final = 5.0  # the same, while the current version is gone
+
+
+class Flight(NamedTuple):
+    """A look-up under way, and when it gives up (the clock's monotonic seconds)."""
+
+    future: Future[None]
+    ends: float
 
 
 class Resolver:
@@ -40,6 +46,7 @@ class Resolver:
     def _start_afresh(self) -> None:
         self._lock = threading.Lock()
         self._flight: Future[None] | None = None
+        self._ends = 0.0  # when it gives up
         self._fetcher = Workers(1, "farsign-fetch")
 
     def after_fork(self) -> None:
@@ -53,7 +60,7 @@ class Resolver:
         if state is not None and self._clock.monotonic() < state.wake:
             return state.current
         while (found := self._served()) is None:
-            self._landed(self.fetch(), operation)
+            self._landed(self.fetch(operation.remaining()), operation)
         return found
 
     async def alook(self, operation: Operation) -> SigningKey:
@@ -61,16 +68,18 @@ class Resolver:
         if state is not None and self._clock.monotonic() < state.wake:
             return state.current
         while (found := self._served()) is None:
-            flight = self.fetch()
-            await wait_for(flight, max(0.0, operation.remaining()))
+            flight = self.fetch(operation.remaining())
+            await wait_for(flight.future, max(0.0, operation.remaining()))
             self._landed(flight, operation)
         return found
 
-    def _landed(self, flight: Future[None], operation: Operation) -> None:
+    def _landed(self, flight: Flight, operation: Operation) -> None:
         try:
-            failure = flight.exception(max(0.0, operation.remaining()))
+            failure = flight.future.exception(max(0.0, operation.remaining()))
         except TimeoutError:
             raise self._too_late(operation) from None
+        if isinstance(failure, DeadlineExceeded) and flight.ends + LEAST < operation.deadline:
+            return  # it was started by somebody with less time: ask again
         if failure is not None:
             raise copy.copy(failure)  # each waiter its own: tracebacks grow on the instance that is raised
 
@@ -109,7 +118,7 @@ class Resolver:
                 return
             self.state = versions.lost(self.state, error, self._policy)
         try:
-            self.fetch().exception(max(0.0, operation.remaining()))
+            self.fetch(operation.remaining()).future.exception(max(0.0, operation.remaining()))
         except TimeoutError:
             raise operation.expired() from None
 
@@ -119,19 +128,22 @@ class Resolver:
 
     # -- the look-up ------------------------------------------------------------------------------------------------------
 
-    def fetch(self) -> Future[None]:
-        """The look-up under way, or a new one. No caller's end is its end."""
+    def fetch(self, seconds: float = 0.0) -> Flight:
+        """The look-up under way, or a new one that takes as long as the policy's timeout, or as its first caller waits if that is
+        longer. No caller's end is its end."""
         with self._lock:
             if self._flight is None or self._flight.done():
+                seconds = max(seconds, self._policy.timeout)
                 if self.state:
                     again = self._clock.monotonic() + (AGAIN_GONE if self.state.gone else AGAIN)
                     self.state = versions.looking(self.state, again, self._policy)
-                self._flight = self._fetcher.submit(self._resolve)
-            return self._flight
+                self._ends = self._clock.monotonic() + seconds
+                self._flight = self._fetcher.submit(lambda: self._resolve(seconds))
+            return Flight(self._flight, self._ends)
 
-    def _resolve(self) -> None:
+    def _resolve(self, seconds: float) -> None:
         try:
-            self._ask()
+            self._ask(seconds)
         except DEFINITE as error:  # an answer: signing with that version stops at once
             with self._lock:
                 if self.state:
@@ -143,18 +155,18 @@ class Resolver:
                 events.emit(events.StaleKey(self._calls.endpoint, self._calls.name, error.code))
             raise
 
-    def _ask(self) -> None:
+    def _ask(self, seconds: float) -> None:
         """The first place that answers decides; those whose breaker is open come last."""
         legs = sorted(self._calls.legs, key=lambda leg: leg.endpoint.open)
         for leg in legs[:-1]:
             try:
-                return self._ask_at(leg, self._budget(legs))
+                return self._ask_at(leg, self._budget(seconds / len(legs)))
             except ELSEWHERE as error:
                 events.logger.warning("%s: no look-up at %s (%s)", leg.name, leg.endpoint.name, error.code)
-        return self._ask_at(legs[-1], self._budget(legs))
+        return self._ask_at(legs[-1], self._budget(seconds / len(legs)))
 
-    def _budget(self, legs: Sequence[Leg]) -> Operation:
-        self._asking = self._calls.operation(self._policy.timeout / len(legs))
+    def _budget(self, seconds: float) -> Operation:
+        self._asking = self._calls.operation(seconds)
         return self._asking
 
     def _ask_at(self, leg: Leg, operation: Operation) -> None:

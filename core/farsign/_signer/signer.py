@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from farsign._base.clock import SYSTEM, Clock
 from farsign._base.policy import Policy
 from farsign._base.uri import KeyURI
-from farsign.driver import KeyDescription
-from farsign.errors import KeyChanged, NotPicklable, ProviderError
+from farsign.driver import KeyDescription, RemoteSigner
+from farsign.errors import ConfigurationError, KeyChanged, NotPicklable, ProviderError
 
 from .calls import Answer, Calls
 from .drivers import Drivers, Opener
@@ -18,6 +18,8 @@ from .funnel import DEFINITE, Operation
 from .legs import Leg
 from .resolver import Resolver
 from .signing_key import Options, Plan, SigningKey
+
+OpenURI = Callable[[KeyURI, tuple[str, ...]], RemoteSigner]  # a place, hosts that are allowed
 
 
 class Signer:
@@ -38,7 +40,9 @@ class Signer:
         name: str = "this key",
         clock: Clock = SYSTEM,
     ) -> None:
-        self.policy = policy or Policy()
+        self.policy = Policy() if policy is None else policy
+        if not isinstance(self.policy, Policy):
+            raise ConfigurationError("policy= is a farsign.Policy", next_step=f"got {type(policy).__name__}")
         self._options = Options(name, alg, kid, thumbprint)
         self._now = clock.monotonic
         self.legs = tuple(self._leg(each, name, clock) for each in (opener, *failover))
@@ -232,18 +236,23 @@ def open_signer(
     failover: Sequence[str | KeyURI] = (),
     policy: Policy | None = None,
     allow_hosts: Sequence[str] = (),
+    opener: OpenURI | None = None,
 ) -> Signer:
     """A Signer for the key that a URI names. Imports the backend's SDK; no network yet.
 
     failover: URIs of replicas of the same key (the same public key; ``check()`` proves it), used while the first does not answer.
     allow_hosts: hosts, "host" or "host:port", that credentials may go to beside the provider's own.
+    opener: makes the driver instead of the backend's ``farsign_open``, for what no URI can carry. Such a signer is not picklable.
     Raises InvalidKeyURI, BackendNotInstalled, HostRefused or another ConfigurationError.
     """
     from farsign._plugin.discovery import parse_uri
 
+    for name, several in (("failover", failover), ("allow_hosts", allow_hosts)):
+        if isinstance(several, (str, bytes, KeyURI)):
+            raise ConfigurationError(f"{name}= is a list, not one thing", next_step=f"write {name}=[...]")
     parsed, *others = [parse_uri(each) for each in (uri, *failover)]
     allowed = tuple(allow_hosts)
-    first, *replicas = [opener for each in (parsed, *others) for opener in _openers(each, allowed)]
+    first, *replicas = [place for each in (parsed, *others) for place in _openers(each, allowed, opener)]
     signer = Signer(
         first,
         failover=replicas,
@@ -253,17 +262,17 @@ def open_signer(
         thumbprint=parsed.thumbprint,
         name=repr(str(parsed)),
     )
-    if all(each.scheme != "memory" for each in (parsed, *others)):
+    if opener is None and all(each.scheme != "memory" for each in (parsed, *others)):
         signer._reopen = (_open_again, (str(parsed), tuple(map(str, others)), policy, allowed))
     return signer
 
 
-def _openers(uri: KeyURI, allowed: tuple[str, ...]) -> list[Opener]:
+def _openers(uri: KeyURI, allowed: tuple[str, ...], instead: OpenURI | None) -> list[Opener]:
     """One for each place that the URI stands for."""
     from farsign._plugin.discovery import backend
 
     plugin = backend(uri.scheme)
-    return [partial(plugin.open, place, allowed) for place in plugin.replicas(uri)]
+    return [partial(instead or plugin.open, place, allowed) for place in plugin.replicas(uri)]
 
 
 def _open_again(uri: str, failover: Sequence[str], policy: Policy | None, allow_hosts: Sequence[str]) -> Signer:

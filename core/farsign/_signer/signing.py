@@ -28,6 +28,9 @@ class Signed(NamedTuple):
     signing_input: bytes
     signature: bytes  # JOSE encoding
 
+    def __repr__(self) -> str:  # what was signed is in no log
+        return f"Signed({self.key!r})"
+
 
 def sign_with(source: Source, prepare: Prepare, *, timeout: float | None = None) -> Signed:
     """A header never disagrees with its signature: both come from one SigningKey. Raises what ``SigningKey.sign`` raises."""

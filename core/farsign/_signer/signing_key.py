@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from cryptography.exceptions import InvalidSignature
@@ -188,7 +188,7 @@ class Plan:
     algorithm: algorithms.Algorithm
     wire_name: str  # the algorithm as the driver spells it
     form: Form
-    data: bytes
+    data: bytes = field(repr=False)
 
     def request_for(self, version: str) -> SignRequest:
         return SignRequest(version, self.wire_name, self.form, self.data)

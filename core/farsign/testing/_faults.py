@@ -6,6 +6,7 @@ KIND:OPERATION[:ARGUMENT][:TIMES][:SECONDSs][:PERCENT%] is the same as text, for
     error:sign:denied                    from now on; the name is a code of farsign.errors, or the provider's own
     latency:*:0.2    slow_drip:sign:5    seconds
     reset:sign:10%   throttle:sign:30s   one in ten; for half a minute
+    rate:sign:100                        what exceeds 100 calls a second is throttled
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ BROKEN_REPLIES: Final = (
     "stall",  # no reply, and the connection stays open
 )
 TAKE_SECONDS: Final = ("latency", "slow_drip")
-KINDS: Final = ("throttle", "error", "latency", *BROKEN_REPLIES, *LIES)
+KINDS: Final = ("throttle", "rate", "error", "latency", *BROKEN_REPLIES, *LIES)
+BURST: Final = 0.1  # seconds of a rate that may come at once
 
 
 @dataclass(slots=True)
@@ -47,7 +49,7 @@ class Fault:
 
     kind: str
     operation: str  # "sign", "describe", a wire name in any case, or "*"
-    argument: str | float | None = None  # an error's name, or seconds
+    argument: str | float | None = None  # an error's name, seconds, or calls a second
     times: int | None = None
     seconds: float | None = None
     probability: float = 1.0  # for each call
@@ -56,6 +58,8 @@ class Fault:
     retry_after: float | None = None  # seconds, told to the client
     choices: Mapping[str, float] = field(default_factory=dict)  # of a mix: a fault's text without operation -> weight
     until: float = math.inf  # monotonic; set when ordered
+    tokens: float = 0.0  # of a rate: calls that may pass now
+    filled: float = -math.inf  # monotonic; when that was so
 
     def fits(self, names: Sequence[str], key: str, scope: str) -> bool:
         wanted = self.operation == "*" or self.operation.lower() in names
@@ -97,6 +101,10 @@ class Faults:
         scope: str = "",
     ) -> None:
         self.add(Fault("error", operation, "throttled", times, seconds, retry_after=retry_after, scope=scope))
+
+    def rate(self, operation: str, per_second: float, *, retry_after: float | None = None, scope: str = "") -> None:
+        """What exceeds that many calls a second is throttled, as a quota does it (a token bucket)."""
+        self.add(Fault("rate", operation, per_second, retry_after=retry_after, scope=scope))
 
     def error(self, operation: str, name: str, times: int | None = None, *, key: str = "", scope: str = "") -> None:
         """``name``: the provider's own, or a code of farsign.errors, such as "denied", that the emulator says in its words."""
@@ -165,17 +173,31 @@ class Faults:
             struck: dict[str, Fault] = {}
             for order in self._orders:
                 if order.fits(names, key, scope) and order.kind not in struck and self._random.random() < order.probability:
-                    fault = self._strike(order)
-                    struck.setdefault(fault.kind, fault)
+                    fault = self._strike(order, now)
+                    if fault is not None:
+                        struck.setdefault(fault.kind, fault)
             return struck
 
-    def _strike(self, order: Fault) -> Fault:
+    def _strike(self, order: Fault, now: float) -> Fault | None:
+        if order.kind == "rate":
+            return _over(order, now)
         if order.times is not None:
             order.times -= 1
         if order.kind != "mix":
             return order
         text = self._random.choices(list(order.choices), weights=list(order.choices.values()))[0]
         return parse(_with_operation(text, order.operation))
+
+
+def _over(order: Fault, now: float) -> Fault | None:
+    """A throttle if the rate is exceeded."""
+    rate = float(order.argument or 0.0)
+    most = max(1.0, rate * BURST)
+    order.tokens, order.filled = min(most, order.tokens + rate * (now - order.filled)), now
+    if order.tokens >= 1.0:
+        order.tokens -= 1.0
+        return None
+    return Fault("error", order.operation, "throttled", retry_after=order.retry_after)
 
 
 def _with_operation(text: str, operation: str) -> str:
@@ -197,7 +219,7 @@ def parse(text: str) -> Fault:
     except (ValueError, IndexError):
         raise ConfigurationError(
             f"cannot read the amounts of the fault {text!r}",
-            next_step="after KIND:OPERATION come the seconds of latency and slow_drip or the name of an error, then 3 (times), 30s, 10%",
+            next_step="after KIND:OPERATION come the seconds of latency and slow_drip, the calls a second of rate, or the name of an error; then 3 (times), 30s, 10%",
         ) from None
     return fault
 
@@ -207,6 +229,8 @@ def _read_words(fault: Fault, words: list[str]) -> None:
         fault.kind, fault.argument = "error", "throttled"
     elif fault.kind == "error":
         fault.argument = words.pop(0)
+    elif fault.kind == "rate":
+        fault.argument = float(words.pop(0))
     elif fault.kind in TAKE_SECONDS:
         fault.argument = float(words.pop(0).removesuffix("s"))
     for word in words:

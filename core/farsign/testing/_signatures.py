@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
@@ -74,7 +74,7 @@ def kind_of(algorithm: str, bits: int = 2048) -> str:
 
 
 def generate(kind: str) -> PrivateKey:
-    """A new private key of that kind. Raises ValueError for a kind that there is not."""
+    """A new private key of that kind. Raises ValueError for a kind that there is not, or not with this ``cryptography``."""
     if kind.startswith("RSA-"):
         return RSA_POOL.take(int(kind[4:]))
     if kind in CURVES:
@@ -82,7 +82,10 @@ def generate(kind: str) -> PrivateKey:
     if kind == "Ed25519":
         return ed25519.Ed25519PrivateKey.generate()
     if kind in MLDSA_NAMES and mldsa:
-        return getattr(mldsa, f"{kind.replace('-', '')}PrivateKey").generate()
+        try:
+            return getattr(mldsa, f"{kind.replace('-', '')}PrivateKey").generate()
+        except UnsupportedAlgorithm:
+            raise ValueError(f"this cryptography makes no keys of kind {kind}") from None
     if kind == "secret":
         return secrets.token_bytes(32)  # of a key that cannot sign: it exists to be refused
     raise ValueError(f"no keys of kind {kind!r} here")

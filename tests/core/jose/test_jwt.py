@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
 import inspect
 import json
 from datetime import UTC, datetime, timedelta
@@ -11,9 +13,10 @@ from typing import Any
 import jwt as pyjwt
 import pytest
 from fakekms import FakeDriver, FakeKMS
+from parsers import PARSERS, use
 
 from farsign import errors, jwk, jws, jwt
-from farsign._base.encodings import b64url_decode
+from farsign._base.encodings import b64url_decode, b64url_encode
 from farsign._signer.signer import Signer
 
 NOW = 1_800_000_000
@@ -96,7 +99,7 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "not before": ({"nbf": NOW + 1}, {}, "ImmatureSignatureError"),
     "issued in the future": ({"iat": NOW + 1}, {}, "ImmatureSignatureError"),
     "audience missing": ({}, {"audience": "api"}, "MissingRequiredClaimError"),
-    "audience of another": ({"aud": "other"}, {"audience": "api"}, "InvalidAudienceError"),
+    "audience of another": ({"aud": "stranger"}, {"audience": "api"}, "InvalidAudienceError"),
     "audience not expected": ({"aud": "api"}, {}, "InvalidAudienceError"),
     "audience is a substring": ({"aud": "api"}, {"audience": "ap"}, "InvalidAudienceError"),
     "audience holds a number": ({"aud": ["api", 1]}, {"audience": "api"}, "InvalidAudienceError"),
@@ -108,6 +111,13 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "required and null": ({"exp": None}, {"options": {"require": ["exp"]}}, "MissingRequiredClaimError"),
     "lives too long": ({"iat": NOW, "exp": NOW + 61}, {"max_lifetime": 60}, "InvalidLifetimeError"),
     "lifetime without iat": ({"exp": NOW + 61}, {"max_lifetime": 60}, "MissingRequiredClaimError"),
+    "age without iat": ({}, {"max_age": 60}, "MissingRequiredClaimError"),
+    "leeway exceeded": ({"exp": NOW - 10}, {"leeway": 10}, "ExpiredSignatureError"),
+    "issuer not among those accepted": ({"iss": "me"}, {"issuer": ["you", "them"]}, "InvalidIssuerError"),
+    "issuer in other case": ({"iss": "ME"}, {"issuer": "me"}, "InvalidIssuerError"),
+    "audiences without ours": ({"aud": ["a", "b"]}, {"audience": ["c", "d"]}, "InvalidAudienceError"),
+    "audience empty": ({"aud": []}, {"audience": "api"}, "MissingRequiredClaimError"),
+    "subject missing": ({}, {"subject": "42"}, "MissingRequiredClaimError"),
     "too old": ({"iat": NOW - 61}, {"max_age": 60}, "ExpiredSignatureError"),
 }
 
@@ -167,12 +177,106 @@ def test_rules_29_nothing_switches_a_check_off() -> None:
             jwt.decode(made({}), SECRET, options={name: False})
 
 
+def padded(claims: dict[str, Any]) -> str:
+    """As AWS load balancers write: every segment padded, and the signature over the padded text."""
+    head, payload = (segment + "=" * (-len(segment) % 4) for segment in made(claims).split(".")[:2])
+    signature = base64.urlsafe_b64encode(hmac.digest(b"k" * 32, f"{head}.{payload}".encode(), "sha256")).decode()
+    return f"{head}.{payload}.{signature}"
+
+
 def test_lenient_padding_is_named_and_narrow() -> None:
-    header, payload, signature = jwt.encode({"sub": "4"}, SECRET).split(".")
-    padded = ".".join(segment + "=" * (-len(segment) % 4) for segment in (header, payload, signature))
-    assert "=" in padded
+    """RULES 29: it lets in what it says, and nothing beside."""
+    token = padded({"sub": "42"})
+    assert "=" in token
+    for verify in (jwt.decode, jws.verify):
+        with pytest.raises(errors.InvalidToken):
+            verify(token, SECRET)
+        assert verify(token, SECRET, lenient_padding=True)
+        assert verify(made({"sub": "42"}), SECRET, lenient_padding=True)
+        for wrong in (
+            token + "=",
+            token + "==",
+            token + "\n",
+            token.replace("=", " "),
+            token.replace("=", "+", 1),
+            token[:-1] + "===",
+        ):
+            with pytest.raises(errors.InvalidToken):
+                verify(wrong, SECRET, lenient_padding=True)
+
+
+@pytest.mark.parametrize("name", ["iss", "sub", "jti", "aud"])
+@pytest.mark.parametrize("value", ["7", "true", "null", '{"a":1}', "[1]", "[null]", "[[]]", "1.5", '["a",{}]'])
+def test_texts_are_text(name: str, value: str) -> None:
+    """RFC 7519 4.1: iss, sub and jti are text, aud text or a list of text, whatever is expected of them."""
+    token = jws.sign(f'{{"{name}":{value}}}'.encode(), SECRET)
+    for options in ({}, {"any_audience": True} if name != "aud" else {"audience": "a"}):
+        with pytest.raises(errors.InvalidToken) as caught:
+            jwt.decode(token, SECRET, **options)  # type: ignore[arg-type]  # of several kinds
+        assert name in str(caught.value) or name == "aud"
+
+
+@pytest.mark.parametrize("name", ["iss", "sub", "jti"])
+def test_a_list_of_issuers_is_none(name: str) -> None:
+    """Checklist 22 (CVE-2024-53861): ["me"] is not "me", and neither is part of the other."""
+    token = jws.sign(f'{{"{name}":["me"]}}'.encode(), SECRET)
     with pytest.raises(errors.InvalidToken):
-        jwt.decode(padded, SECRET)
+        jwt.decode(token, SECRET, issuer="me" if name == "iss" else None, subject="me" if name == "sub" else None)
+
+
+@pytest.mark.parametrize("payload", [
+    b"", b"[]", b"null", b"7", b'"x"', b"{", b"{}x", b"x", b"\xff", b'{"sub":"1","sub":"1"}', b'{"sub":"1","\\u0073ub":"2"}', b'{"x":{"y":1,"y":2}}', b'{"x":[{"y":1,"y":1}]}',
+    b'{"x":NaN}', b'{"x":Infinity}', b'{"x":1e400}', b'{"x":"\\ud800"}', b'{"x":' + b"1" * 5_000 + b"}", b"\xef\xbb\xbf{}", '{"sub":"é"}'.encode("utf-16"), '{"sub":"é"}'.encode("utf-32"),
+    '{"sub":"é"}'.encode("latin-1"), b'{"x":' + b"[" * 33 + b"]" * 33 + b"}", b'{"x":' + b"[" * 20_000, b"{'sub':1}", b'{"a":1,}', b'{"a":01}', b'{"a":.5}', b"\0", b'{"a":"\x01"}',
+])  # fmt: skip
+@pytest.mark.parametrize("parsers", PARSERS)
+def test_claims_that_two_readers_read_differently(payload: bytes, parsers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checklist 9, 10 and 11, under a good signature."""
+    use(parsers, monkeypatch)
+    with pytest.raises(errors.InvalidToken) as caught:
+        jwt.decode(jws.sign(payload, SECRET), SECRET)
+    assert caught.value.__context__ is None, "an error of the reader's would hold the claims"
+
+
+def test_an_empty_expectation_expects_something() -> None:
+    """An unset environment variable must not switch a check off."""
+    for options in ({"audience": ""}, {"audience": []}, {"issuer": ""}, {"issuer": []}, {"subject": ""}):
+        with pytest.raises(errors.InvalidToken):
+            jwt.decode(made({"sub": "42", "iss": "me", "aud": "api"}), SECRET, **options)
+    with pytest.raises(errors.InvalidToken):
+        jwt.decode(made({"aud": ""}), SECRET, audience="")
+
+
+@pytest.mark.parametrize("options", [
+    {"audience": 7}, {"audience": [7]}, {"audience": b"api"}, {"issuer": 7}, {"issuer": [b"me"]}, {"leeway": -1}, {"leeway": "5m"}, {"leeway": True}, {"leeway": float("nan")},
+    {"now": "today"}, {"now": True}, {"now": datetime(2027, 1, 1)}, {"max_age": -1}, {"max_lifetime": "1h"}, {"algorithms": 7}, {"algorithms": [None]}, {"typ": 7},
+    {"options": {"require": 7}}, {"options": ["exp"]}, {"options": {"strict_aud": True}}, {"audience": "api", "any_audience": True},
+])  # fmt: skip
+def test_a_wrong_call_is_no_bad_token(options: dict[str, Any]) -> None:
+    """Who calls wrongly is told so, and does not answer 401 for ever."""
+    token = jwt.encode({"aud": "other", "iss": "other", "exp": NOW, "iat": 1}, SECRET)
+    with pytest.raises(errors.ConfigurationError):
+        jwt.decode(token, SECRET, **options)
+
+
+def test_no_message_shows_what_a_token_says() -> None:
+    """Checklist 28: the claim is named, its value is not."""
+    for claims, options, _ in BAD.values():
+        token = made({**claims, "secret": "sesame"}, headers={"x": "sesame"})
+        with pytest.raises(errors.InvalidToken) as caught:
+            jwt.decode(token, SECRET, now=NOW, **options)
+        shown = caught.value.diagnostics() + repr(caught.value)
+        said = {str(value) for value in claims.values() if len(str(value)) > 4}
+        assert not any(text in shown for text in {"sesame", str(NOW), "eyJ", *said})
+
+
+def test_a_jwt_has_no_b64() -> None:
+    """RFC 7797 7, even where b64 is true and changes nothing (joserfc 1.8.0 verified a JWT with b64 false)."""
+    for b64 in (True, False):
+        head = b64url_encode(json.dumps({"alg": "HS256", "b64": b64, "crit": ["b64"]}).encode()) + ".e30"
+        token = f"{head}.{b64url_encode(hmac.digest(b'k' * 32, head.encode(), 'sha256'))}"
+        with pytest.raises(errors.InvalidToken, match="b64"):
+            jwt.decode(token, SECRET)
 
 
 def test_a_nested_token_is_refused() -> None:

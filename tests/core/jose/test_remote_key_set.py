@@ -3,78 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
-from fakekms import FakeClock, FakeDriver, FakeKMS
+from fakekms import FakeClock
+from jwks_origin import Issuer, Origin, with_kid
 
 from farsign import errors, jwk, jwt
-from farsign._signer.signer import Signer
+from farsign._jose import remote_key_set
 
 pytest.importorskip("httpx", reason="pip install 'farsign[http]'")
-
-
-class Origin:
-    """A JWKS server whose answers are set by the test."""
-
-    def __init__(self) -> None:
-        self.fetches: list[dict[str, str]] = []
-        self.answer: Callable[[BaseHTTPRequestHandler], None] = lambda handler: self.send(handler, {"keys": []})
-        self.delay = 0.0
-        origin = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                origin.fetches.append(dict(self.headers))
-                time.sleep(origin.delay)
-                origin.answer(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/jwks.json"
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def send(self, handler: BaseHTTPRequestHandler, document: object, status: int = 200, **headers: str) -> None:
-        body = document if isinstance(document, bytes) else json.dumps(document).encode()
-        handler.send_response(status)
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    def serve(self, document: object, status: int = 200, **headers: str) -> None:
-        self.answer = lambda handler: self.send(handler, document, status, **headers)
 
 
 @pytest.fixture
 def origin() -> Iterator[Origin]:
     server = Origin()
     yield server
-    server.server.shutdown()
-    server.server.server_close()
-
-
-class Issuer:
-    """Signs tokens with a key of its own and knows its JWK."""
-
-    def __init__(self) -> None:
-        kms = FakeKMS()
-        self.signer = Signer(lambda: FakeDriver(kms))
-        self.jwk = self.signer.key().jwk()
-        self.kid = self.jwk["kid"]
-
-    def token(self) -> str:
-        return jwt.encode({"sub": "42"}, self.signer)
+    server.stop()
 
 
 def settled(keys: jwk.RemoteKeySet) -> None:
@@ -97,18 +45,55 @@ BAD = {
 }
 
 
-def test_two_hundred_threads_cold_make_one_fetch(origin: Origin) -> None:
-    issuer = Issuer()
-    origin.serve({"keys": [issuer.jwk]})
-    origin.delay = 0.1
-    keys, token, results = jwk.RemoteKeySet(origin.url), issuer.token(), []
-    threads = [threading.Thread(target=lambda: results.append(jwt.decode(token, keys))) for _ in range(200)]
+def at_once(count: int, call: Callable[[], object]) -> int:
+    """How many of so many threads succeed."""
+    done: list[object] = []
+    together = threading.Barrier(count)
+
+    def work() -> None:
+        together.wait()
+        done.append(call())
+
+    threads = [threading.Thread(target=work) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(results) == 200
+    return len(done)
+
+
+def test_two_hundred_threads_cold_make_one_fetch(origin: Origin) -> None:
+    issuer = Issuer()
+    origin.serve({"keys": [issuer.jwk]})
+    origin.delay = 0.1
+    keys, token = jwk.RemoteKeySet(origin.url), issuer.token()
+    assert at_once(200, lambda: jwt.decode(token, keys)) == 200
     assert len(origin.fetches) == 1
+
+
+def test_two_hundred_threads_at_expiry_make_one_fetch_and_wait_for_none(origin: Origin) -> None:
+    issuer, clock = Issuer(), FakeClock()
+    origin.serve({"keys": [issuer.jwk]})
+    keys, token = jwk.RemoteKeySet(origin.url, clock=clock), issuer.token()
+    jwt.decode(token, keys)
+    clock.advance(301)
+    gate = origin.hold()
+    assert at_once(200, lambda: jwt.decode(token, keys)) == 200
+    assert keys.status().age == 301, "the fetch is not answered yet"
+    gate.set()
+    settled(keys)
+    assert len(origin.fetches) == 2
+
+
+def test_two_hundred_threads_after_the_hard_limit_make_one_fetch(origin: Origin) -> None:
+    issuer, clock = Issuer(), FakeClock()
+    origin.serve({"keys": [issuer.jwk]})
+    keys, token = jwk.RemoteKeySet(origin.url, clock=clock), issuer.token()
+    jwt.decode(token, keys)
+    clock.advance(86_401)
+    origin.delay = 0.1
+    assert at_once(200, lambda: jwt.decode(token, keys)) == 200
+    assert len(origin.fetches) == 2
 
 
 def test_it_is_fetched_again_ahead_in_the_background_with_its_etag(origin: Origin) -> None:
@@ -152,6 +137,48 @@ def test_a_bad_answer_loses_no_good_token_before_the_hard_limit_and_all_after(ba
     assert jwt.decode(token, keys)["sub"] == "42"
 
 
+@pytest.mark.parametrize("gone", ["down", "hanging", "dripping"])
+def test_a_server_that_is_gone_loses_no_good_token_before_the_hard_limit_and_all_after(
+    gone: str, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer, clock = Issuer(), FakeClock()
+    origin.serve({"keys": [issuer.jwk]})
+    keys, token = jwk.RemoteKeySet(origin.url, clock=clock, hard_limit=3_600), issuer.token()
+    keys.prefetch()
+    monkeypatch.setattr(remote_key_set, "FETCH", 0.2)
+    GONE[gone](origin)
+    for _ in range(3):
+        clock.advance(1_000)
+        for _ in range(20):
+            jwt.decode(token, keys)
+        settled(keys)
+    assert keys.status().failures == 3
+    clock.advance(601)
+    with pytest.raises(errors.KeySetUnavailable):
+        jwt.decode(token, keys)
+
+
+def drip(origin: Origin) -> None:
+    """A byte now and then, for ever: no single read times out."""
+
+    def answer(handler: Any) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        for _ in range(100):
+            handler.wfile.write(b" ")
+            time.sleep(0.05)
+
+    origin.answer = answer
+
+
+GONE: dict[str, Callable[[Origin], object]] = {
+    "down": lambda origin: origin.server.server_close(),
+    "hanging": lambda origin: setattr(origin, "delay", 3.0),
+    "dripping": drip,
+}
+
+
 def test_a_server_that_is_down_is_not_asked_for_each_token(origin: Origin) -> None:
     origin.serve({}, 503)
     keys, token = jwk.RemoteKeySet(origin.url), Issuer().token()
@@ -186,24 +213,19 @@ def test_a_hung_fetch_delays_no_known_key(origin: Origin) -> None:
     assert len(refused) == 1
 
 
-def test_ten_thousand_bad_kids_cost_six_fetches_and_no_good_token(origin: Origin) -> None:
-    issuer, stranger = Issuer(), Issuer()
+def test_ten_thousand_bad_kids_in_ten_seconds_cost_six_fetches_and_no_good_token(origin: Origin) -> None:
+    issuer, stranger, clock = Issuer(), Issuer(), FakeClock()
     origin.serve({"keys": [issuer.jwk]})
-    keys = jwk.RemoteKeySet(origin.url)
+    keys = jwk.RemoteKeySet(origin.url, clock=clock)
     good, bad = issuer.token(), stranger.token()
+    jwt.decode(good, keys)
     for number in range(10_000):
+        clock.advance(0.001)
         with pytest.raises(errors.InvalidToken):
-            jwt.decode(_with_kid(bad, f"bad-{number}"), keys)
+            jwt.decode(with_kid(bad, f"bad-{number}"), keys)
         if number % 100 == 0:
             jwt.decode(good, keys)
-    assert len(origin.fetches) <= 7
-
-
-def _with_kid(token: str, kid: str) -> str:
-    from farsign._base.encodings import b64url_encode
-
-    header = b64url_encode(json.dumps({"alg": "ES256", "kid": kid}).encode())
-    return ".".join([header, *token.split(".")[1:]])
+    assert len(origin.fetches) - 1 <= 6
 
 
 def test_a_new_key_is_found_at_once_and_a_withdrawn_one_goes_at_the_next_fetch(origin: Origin) -> None:

@@ -1,0 +1,81 @@
+"""The SDKs' own retries are off, so that layers do not multiply: wire calls are counted at the server."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from faulty_backends import Backend
+
+import farsign
+from farsign import errors
+from farsign.testing.conformance import verify
+from farsign.testing.conformance._harness import many
+from farsign.testing.emulator import EmulatedKey, Emulator
+
+DEAD = ("reset:sign", "truncate:sign")
+FAULTS = ("throttle:sign", "error:sign:unavailable", "reset:sign", "truncate:sign", "stall:sign")
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_attempt_is_one_wire_call(fault: str, native: bool, cloud: Emulator, made: EmulatedKey) -> None:
+    for attempts in (1, 3):
+        policy = farsign.Policy(timeout=10.0, attempt_timeout=0.3, attempts=attempts)
+        with farsign.open_signer(made.uri, policy=policy) as signer:
+            key = signer.key()
+            cloud.faults.order(fault)
+            before = cloud.calls("sign")
+            with pytest.raises(errors.ProviderError):
+                asyncio.run(key.asign(b"x")) if native else key.sign(b"x")
+            kept = 1 if fault in DEAD else 0  # a kept connection that was dead is replaced at once (RULES 23)
+            assert attempts <= cloud.calls("sign") - before <= attempts + kept
+            cloud.faults.clear()
+
+
+def test_a_fifth_of_faults_loses_nothing(row: Backend, cloud: Emulator, signer: farsign.Signer) -> None:
+    """The short form of ``python -m benchmarks.chaos``. Retries follow the arithmetic of independent faults: 2,500 in 10,000."""
+    key, count, threads = signer.key(), many(400, 10_000), 8
+    lost: list[Exception] = []
+
+    def work(thread: int) -> None:
+        for number in range(count // threads):
+            data = b"%d %d" % (thread, number)
+            try:
+                verify(key.public_key(), key.algorithm, key.sign(data, timeout=5.0), data)
+            except errors.FarsignError as error:
+                lost.append(error)
+
+    before = cloud.calls("sign")
+    cloud.faults.mix("sign", 0.2, {"error:unavailable": 50, "throttle": 25, "reset": 15, "latency:1.5": 2})
+    running = [threading.Thread(target=work, args=(thread,)) for thread in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    assert lost == []
+    calls = cloud.calls("sign") - before
+    assert 1.1 * count < calls < 1.27 * count + 5 * (0.31 * count) ** 0.5  # five standard deviations
+
+
+def test_what_a_quota_refuses_is_waited_for(cloud: Emulator, signer: farsign.Signer) -> None:
+    """A quota of 100 a second: its goodput is reached, not collapsed, when three times as much is asked for."""
+    key = signer.key()
+    cloud.faults.rate("sign", 100.0)
+
+    async def offer() -> int:
+        async def one() -> bool:
+            try:
+                await key.asign(b"x")
+            except errors.Throttled:
+                return False
+            return True
+
+        running = []
+        for _ in range(600):
+            running.append(asyncio.create_task(one()))
+            await asyncio.sleep(1 / 300)
+        return sum(await asyncio.gather(*running))
+
+    assert asyncio.run(offer()) >= 2.0 * 100 * 0.8  # of two seconds; benchmarks.chaos measures it exactly

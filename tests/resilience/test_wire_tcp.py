@@ -1,0 +1,111 @@
+"""TCP faults by toxiproxy, a program that is not ours, in front of each emulator: what the network itself does."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+from toxiproxy import Proxy
+
+import farsign
+from farsign import errors
+from farsign.testing.conformance import verify
+from farsign.testing.conformance._harness import many
+from farsign.testing.emulator import EmulatedKey, Emulator
+
+TIMEOUT: Final = 0.6
+SLACK: Final = 0.05 * 5  # RULES 38
+ENDLESS: Final = {  # no reply in time
+    "latency": ("latency", {"latency": 5000}),
+    "a black hole": ("timeout", {"timeout": 0}),
+    "a slow drip": ("slicer", {"average_size": 1, "size_variation": 0, "delay": 50_000}),
+    "hardly any bandwidth": ("bandwidth", {"rate": 0}),
+}
+BROKEN: Final = {  # no reply at all
+    "reset": ("reset_peer", {"timeout": 0}),
+    "half-closed in the middle of the reply": ("limit_data", {"bytes": 100}),
+}
+BEARABLE: Final = {
+    "latency and jitter": ("latency", {"latency": 40, "jitter": 30}),
+    "a slow close": ("slow_close", {"delay": 2000}),
+    "pieces": ("slicer", {"average_size": 64, "size_variation": 32, "delay": 500}),
+}
+Toxic = tuple[str, dict[str, Any]]
+
+
+@pytest.fixture
+def proxy(cloud: Emulator) -> Iterator[Proxy]:
+    made = Proxy(cloud.authority)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def key(proxy: Proxy, cloud: Emulator, made: EmulatedKey) -> Iterator[farsign.SigningKey]:
+    policy = farsign.Policy(timeout=5.0, attempts=4)  # five in a row would open the breaker
+    with farsign.open_signer(made.uri.replace(cloud.authority, proxy.address), policy=policy) as signer:
+        yield signer.check()
+
+
+@pytest.mark.parametrize("toxic", ENDLESS.values(), ids=ENDLESS)
+def test_a_call_ends_in_time(toxic: Toxic, proxy: Proxy, key: farsign.SigningKey) -> None:
+    kind, attributes = toxic
+    proxy.add(kind, **attributes)
+    for call in (lambda: key.sign(b"x", timeout=TIMEOUT), lambda: asyncio.run(key.asign(b"x", timeout=TIMEOUT))):
+        started = time.monotonic()
+        with pytest.raises((errors.DeadlineExceeded, errors.ProviderUnavailable)):
+            call()
+        assert time.monotonic() - started < TIMEOUT + SLACK
+    proxy.clear()
+    recovers(key)
+
+
+@pytest.mark.parametrize("toxic", BROKEN.values(), ids=BROKEN)
+def test_what_breaks_is_an_error_with_a_name(toxic: Toxic, proxy: Proxy, key: farsign.SigningKey) -> None:
+    kind, attributes = toxic
+    proxy.add(kind, **attributes)
+    with pytest.raises((errors.ProviderUnavailable, errors.IntegrityFailure)):
+        key.sign(b"x", timeout=TIMEOUT)
+    proxy.clear()
+    recovers(key)
+
+
+@pytest.mark.parametrize("toxic", BEARABLE.values(), ids=BEARABLE)
+def test_what_can_be_borne_is(toxic: Toxic, proxy: Proxy, key: farsign.SigningKey) -> None:
+    kind, attributes = toxic
+    proxy.add(kind, **attributes)
+    for _ in range(3):
+        signs(key)
+
+
+def test_connections_that_break_now_and_then_lose_nothing(proxy: Proxy, key: farsign.SigningKey) -> None:
+    proxy.add("reset_peer", toxicity=0.2, timeout=20)  # of new connections; those that it strikes are replaced
+    for _ in range(many(40, 2_000)):
+        signs(key)
+
+
+def test_an_outage_and_the_return(proxy: Proxy, key: farsign.SigningKey) -> None:
+    proxy.enable(False)
+    with pytest.raises(errors.ProviderUnavailable):
+        key.sign(b"x", timeout=TIMEOUT)
+    proxy.enable(True)
+    recovers(key)
+
+
+def signs(key: farsign.SigningKey) -> None:
+    verify(key.public_key(), key.algorithm, key.sign(b"x"), b"x")
+
+
+def recovers(key: farsign.SigningKey) -> None:
+    """At the latest when an open breaker lets a probe through: within 6 s."""
+    end = time.monotonic() + 6.0
+    while True:
+        try:
+            return signs(key)
+        except errors.ProviderUnavailable as error:
+            assert error.retry_after is not None
+            assert time.monotonic() + error.retry_after < end
+            time.sleep(error.retry_after)
