@@ -86,7 +86,7 @@ class VaultKey(RemoteSigner, VersionLister, CredentialRefresher):
     def _listed(self, end: float) -> Iterator[Listed]:
         """The versions that may sign now."""
         now = time.time()
-        page: str | None = f"/keys/{self._name}/versions"
+        page = f"/keys/{self._name}/versions"
         while page:
             reply = self._ask(HttpRequest("GET", page), _left(end))
             with _reading("a list of versions"):
@@ -94,7 +94,9 @@ class VaultKey(RemoteSigner, VersionLister, CredentialRefresher):
                     attributes = item["attributes"]
                     if attributes["enabled"] and (attributes.get("nbf") or 0) <= now < (attributes.get("exp") or math.inf):
                         yield Listed(float(attributes["created"]), item["kid"])
-                page = reply.get("nextLink")
+                page = reply.get("nextLink") or ""
+                if not isinstance(page, str):
+                    raise TypeError
 
     def classify(self, error: Exception) -> Failure | None:
         return _errors.classify(error)

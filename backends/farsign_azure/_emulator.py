@@ -49,6 +49,7 @@ ROUTES: Final[Mapping[tuple[str, str, str], tuple[str, str, Action]]] = {
     ("DELETE", "deletedkeys", ""): ("KeyPurge", "keys/purge", VaultKeys.purge),
 }
 _ON_VERSIONS: Final = ("sign", "verify")  # their path has a version before them, which may be empty
+_TYPES: Final = {"crv": str, "attributes": dict, "tags": dict, "key_ops": list, "enabled": bool, "nbf": int, "exp": int}  # of members
 _LAST: Final = {last for _, _, last in ROUTES}
 
 
@@ -233,4 +234,13 @@ def _body(request: Request) -> Mapping[str, Any]:
         body = None
     if not isinstance(body, dict):
         raise errors.bad_parameter("The request body is not JSON.")
-    return body
+    return _checked(body)
+
+
+def _checked(body: dict[str, Any]) -> dict[str, Any]:
+    """null is as good as absent; of another type than expected is nothing."""
+    told = {name: value for name, value in body.items() if value is not None}
+    for name, value in told.items():
+        if not isinstance(value, _TYPES.get(name, object)):
+            raise errors.bad_parameter(f"Property {name} has invalid value")
+    return {name: _checked(value) if isinstance(value, dict) else value for name, value in told.items()}

@@ -82,7 +82,7 @@ class VaultKeys:
         kty = str(ask.body.get("kty", ""))
         kind = self._kind(kty.removesuffix("-HSM"), ask.body)
         wire = ask.body.get("attributes") or {}
-        attributes = {name: wire[name] for name in ("enabled", "nbf", "exp") if wire.get(name) is not None}
+        attributes = {name: wire[name] for name in ("enabled", "nbf", "exp") if name in wire}
         made = self.add(
             ask.name, kind, hsm=kty.endswith("-HSM"), ops=ask.body.get("key_ops"), tags=ask.body.get("tags") or {}, **attributes
         )

@@ -49,12 +49,34 @@ class AsyncVault:
         if not self.users:
             await self._life.aclose()
 
+    def release_later(self) -> None:
+        """From outside the loop; one that rests does it when it runs again."""
+        try:
+            self.loop.call_soon_threadsafe(self._release_here)
+        except RuntimeError:
+            _forget_closed_loops()
+
+    def _release_here(self) -> None:
+        self._ending = self.loop.create_task(self.release())
+
+    def forget(self) -> None:
+        """Its loop was closed without a shutdown: only the collector can close the sockets."""
+        self._shared.release()
+
 
 def connect_here(settings: Settings) -> AsyncVault:
     """The running loop's client, counted. The loop keeps it; ``start`` it."""
+    _forget_closed_loops()
     clients = _clients.setdefault(get_running_loop(), {})
     vault = clients.get(settings)
     if vault is None:
         vault = clients[settings] = AsyncVault(settings)
     vault.users += 1
     return vault
+
+
+def _forget_closed_loops() -> None:
+    """A client refers to its loop, so that neither would go by itself."""
+    for loop in [loop for loop in list(_clients) if loop.is_closed()]:
+        for vault in _clients.pop(loop, {}).values():
+            vault.forget()

@@ -46,7 +46,7 @@ class How:
             raise invalid(f'invalid marshaling type "{marshaling}"')
         return cls(
             hash_name,
-            _number(body.get("key_version") or 0),
+            number(body, "key_version"),
             body.get("prehashed") in (True, "true", 1, "1"),
             str(body.get("signature_algorithm") or ""),
             marshaling == "jws",
@@ -122,11 +122,13 @@ def _salt(given: Any) -> int | str:
     return number
 
 
-def _number(given: Any) -> int:
+def number(body: Mapping[str, Any], name: str) -> int:
+    """A member that is a whole number; 0 if it is absent."""
+    given = body.get(name) or 0
     try:
         return int(given)
     except (TypeError, ValueError):
-        raise invalid(f'Field validation failed: error converting input {given} for field "key_version"') from None
+        raise invalid(f'Field validation failed: error converting input {given} for field "{name}"') from None
 
 
 def decoded(text: str) -> bytes:

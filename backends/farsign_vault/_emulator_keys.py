@@ -16,7 +16,7 @@ from farsign.testing.emulator import Call, EmulatorClock, Key, KeyStore, Version
 
 from . import _emulator_errors as errors
 from ._emulator_errors import internal, invalid
-from ._emulator_how import CURVES, How, decoded
+from ._emulator_how import CURVES, How, decoded, number
 
 TYPES: Final = MappingProxyType(  # that sign: transit's name -> kind
     {
@@ -41,6 +41,7 @@ KNOWN: Final = frozenset(
     {"input", "context", "hash_algorithm", "algorithm", "key_version", "prehashed", "signature_algorithm"}
     | {"marshaling_algorithm", "salt_length", "batch_input"}
 )
+LEAST: Final = ("min_decryption_version", "min_encryption_version")
 _NONE: Final = "hash_algorithm=none requires both prehashed=true and signature_algorithm=pkcs1v15"
 
 
@@ -182,17 +183,19 @@ class Transit:
         if ask.body.get("batch_input") is None:
             return self._signed(ask, key, how, str(ask.body.get("input") or ""))
         batch = ask.body["batch_input"]
+        if not isinstance(batch, list) or not all(isinstance(item, dict) for item in batch):
+            raise invalid("failed to parse batch input")
         if not batch:
             raise invalid("missing batch input to process")
         return {"batch_results": [self._item(ask, key, how, item) for item in batch]}
 
-    def _item(self, ask: Ask, key: Key, how: How, item: Mapping[str, str]) -> dict[str, Any]:
+    def _item(self, ask: Ask, key: Key, how: How, item: Mapping[str, Any]) -> dict[str, Any]:
         """Its own key_version is ignored; its failure is not the batch's."""
         reference = {"reference": item.get("reference", "")}
         try:
             if "input" not in item:
                 raise invalid("missing input")
-            return {**self._signed(ask, key, how, item["input"]), **reference}
+            return {**self._signed(ask, key, how, str(item["input"])), **reference}
         except errors.ServerError as error:
             text = error.told[0].removeprefix("1 error occurred:\n\t* ").strip()
             return {"error": text, "key_version": 0, **reference}
@@ -263,10 +266,11 @@ class Transit:
         key, body = self._key(ask, invalid(f"no existing key named {ask.name} could be found")), ask.body
         self._check_rotation(body)
         latest = int(key.newest.id)
-        for name in ("min_decryption_version", "min_encryption_version"):
-            if (value := body.get(name)) is not None and int(value) > latest:
+        asked = {name: number(body, name) for name in LEAST if body.get(name) is not None}
+        for name, value in asked.items():
+            if value > latest:
                 raise invalid(f"cannot set {name} of {value}, latest key version is {latest}")
-        wanted = {**key.attributes, **{name: int(body[name]) for name in body if name.startswith("min_")}}
+        wanted = {**key.attributes, **asked}
         if 0 < wanted["min_encryption_version"] < wanted["min_decryption_version"]:
             raise invalid(
                 "cannot set min encryption/decryption values; min_encryption_version must be greater than or equal to min_decryption_version"
@@ -277,12 +281,12 @@ class Transit:
 
     def trim(self, ask: Ask) -> dict[str, Any]:
         """POST keys/NAME/trim."""
-        key, least = self._key(ask), int(ask.body.get("min_available_version") or 0)
+        key, least = self._key(ask), number(ask.body, "min_available_version")
         if least > min(key.attributes["min_encryption_version"], key.attributes["min_decryption_version"]):
             raise invalid("cannot set minimum available version higher than minimum encryption or decryption version")
         key.attributes["min_available_version"] = least
-        for number in [number for number in key.versions if int(number) < least]:
-            del key.versions[number]
+        for gone in [each for each in key.versions if int(each) < least]:
+            del key.versions[gone]
         return self.read(ask)
 
     def delete(self, ask: Ask) -> None:

@@ -52,7 +52,7 @@ def azure(cloud: Cloud) -> Bare:
 
     client = CryptographyClient(
         cloud.key.version,
-        EmulatorCredential(),  # type: ignore[arg-type]  # which it only asks for tokens
+        EmulatorCredential(),
         transport=Transport(cloud.ask("url"), cloud.ask("certificate.ca_file")),  # only changes where the socket goes
         read_timeout=READ,
     )

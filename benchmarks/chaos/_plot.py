@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from ._load import Outcome
 
@@ -38,7 +39,7 @@ def available() -> None:
     _pyplot()
 
 
-def _pyplot():  # type: ignore[no-untyped-def]  # matplotlib is optional, and so are its types
+def _pyplot() -> Any:
     try:
         import matplotlib
     except ModuleNotFoundError:

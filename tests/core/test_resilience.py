@@ -115,10 +115,10 @@ def test_rules_20_an_error_about_one_key_means_the_endpoint_answered(code: str) 
 
 def test_one_disabled_key_beside_healthy_ones_costs_them_nothing() -> None:
     clock, sick = FakeClock(), FakeKMS()
-    healthy = [FakeKMS(endpoint=sick.endpoint) for _ in range(9)]
+    healthy = [FakeKMS(endpoint=sick.endpoint) for _ in range(99)]
     keys = [Signer(lambda kms=kms: FakeDriver(kms), clock=clock).key() for kms in (sick, *healthy)]
     sick.latest.enabled = False
-    for _ in range(50):
+    for _ in range(10):
         with pytest.raises(errors.KeyDisabled):
             keys[0].sign(b"x")
         for key in keys[1:]:
@@ -134,6 +134,137 @@ def test_rules_20_five_in_a_row_that_nobody_answered_open_it_too() -> None:
         key.sign(b"x")
     with pytest.raises(errors.ProviderUnavailable, match="asked again"):
         key.sign(b"x")
+
+
+def test_rules_20_silence_from_before_the_last_answer_says_nothing() -> None:
+    """Of many calls at once some hang: their ends come in a row, long after others were answered."""
+    endpoint, silence = endpoints.Endpoint("e"), errors.ProviderUnavailable("silent", answered=False)
+    endpoint.succeeded(10.0, 0.01)
+    for _ in range(8):
+        assert not endpoint.failed(10.5, silence, started=9.5)
+    assert not endpoint.open
+    for _ in range(4):
+        assert not endpoint.failed(11.0, silence, started=10.2)
+    assert endpoint.failed(11.0, silence, started=10.2)
+    assert endpoint.open
+
+
+def test_rules_20_a_caller_in_a_hurry_does_not_open_the_breaker_for_others() -> None:
+    kms = FakeKMS(delay=0.15)
+    key = Signer(lambda: WatchedDriver(kms)).check()
+    kms.delay = 0.5
+    for _ in range(6):
+        with pytest.raises(errors.ProviderError):
+            key.sign(b"x", timeout=0.4)
+    key.sign(b"x", timeout=5.0)
+
+
+def test_the_time_of_an_attempt_begins_when_a_thread_takes_it_up() -> None:
+    """Twelve calls of 0.15 s on two threads: the last one waits 0.75 s, and has its attempt of 0.25 s all the same."""
+    kms = FakeKMS()
+    signer = Signer(lambda: WatchedDriver(kms), policy=Policy(concurrency=2, attempt_timeout=0.25, timeout=5.0))
+    key = signer.check()
+    kms.delay, failed = 0.15, []
+
+    def work() -> None:
+        try:
+            key.sign(b"x")
+        except errors.FarsignError as error:
+            failed.append(error)
+
+    before = kms.count("sign")
+    threads = [threading.Thread(target=work) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert kms.count("sign") == before + 12
+    assert kms.opened == 1, "no client was given up"
+
+
+@pytest.mark.parametrize("driver", [WatchedDriver, AsyncDriver])
+def test_a_thousand_tasks_on_few_places_lose_nothing(driver: type[FakeDriver]) -> None:
+    import asyncio
+
+    kms = FakeKMS()
+    signer = Signer(lambda: driver(kms), policy=Policy(concurrency=20, attempt_timeout=0.5, timeout=20.0))
+
+    async def run() -> list[bytes]:
+        key = await signer.akey()
+        kms.delay = 0.0005
+        return await asyncio.gather(*(key.asign(b"x") for _ in range(1_000)))
+
+    assert len(asyncio.run(run())) == 1_000
+    assert kms.count("sign") == 1_000
+    assert kms.opened <= 2
+
+
+def test_cancelled_tasks_give_their_places_back() -> None:
+    import asyncio
+
+    kms = FakeKMS()
+    signer = Signer(lambda: AsyncDriver(kms), policy=Policy(concurrency=2, timeout=5.0))
+
+    async def run() -> None:
+        key = await signer.akey()
+        kms.delay = 0.2
+        for wait in (0.0, 0.01, 0.21):
+            tasks = [asyncio.create_task(key.asign(b"x")) for _ in range(6)]
+            await asyncio.sleep(wait)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        kms.delay = 0.0
+        started = time.monotonic()
+        await asyncio.gather(*(key.asign(b"x") for _ in range(2)))
+        assert time.monotonic() - started < 0.5
+
+    asyncio.run(run())
+
+
+def test_who_has_no_place_in_time_is_told_so() -> None:
+    kms = FakeKMS()
+    signer = Signer(lambda: WatchedDriver(kms), policy=Policy(concurrency=1))
+    key = signer.check()
+    kms.delay = 0.7
+    thread = threading.Thread(target=key.sign, args=(b"x",), kwargs={"timeout": 3.0})
+    thread.start()
+    time.sleep(0.1)
+    started = time.monotonic()
+    with pytest.raises(errors.ProviderUnavailable, match="too many calls") as caught:
+        key.sign(b"x", timeout=0.3)
+    assert time.monotonic() - started < 0.3 + 0.25
+    assert "concurrency" in caught.value.next_step
+    thread.join()
+    assert not signer.legs[0].endpoint.open
+
+
+def test_an_attempt_that_fits_is_made_rather_than_waited_past() -> None:
+    """Backoff takes at most half of what is left, so that a last attempt is made."""
+    kms, clock = FakeKMS(), FakeClock()
+    key = Signer(lambda: FakeDriver(kms), clock=clock, policy=Policy(timeout=0.5)).key()
+    for _ in range(30):
+        before = kms.count("sign")
+        kms.errors["sign"].extend(["throttled"] * 3)
+        key.sign(b"x")
+        assert kms.count("sign") == before + 4
+
+
+def test_rules_32_throttling_is_logged_once_a_minute_and_told_to_observers_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    kms, clock, told = FakeKMS(), FakeClock(), []
+    key = Signer(lambda: FakeDriver(kms), clock=clock).key()
+    stop = farsign.observe(lambda event: told.append(event) if isinstance(event, events.Throttling) else None)
+    for _ in range(3):
+        kms.errors["sign"].extend(["throttled"] * 2)
+        key.sign(b"x")
+    assert [record.message for record in caplog.records] == [f"{kms.endpoint}: throttled"]
+    assert len(told) == 6
+    clock.advance(61)
+    kms.errors["sign"].append("throttled")
+    key.sign(b"x")
+    stop()
+    assert len(caplog.records) == 2
 
 
 def test_rules_18_no_attempt_starts_with_less_than_twice_the_median_left() -> None:

@@ -29,13 +29,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_page_runs(page: Path, place: Path, emulator: Any) -> None:
+def test_the_page_runs(page: Path, place: Path, emulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests that a page shows are run too, with the fixture that they ask for."""
     names: dict[str, object] = {
         "__name__": "page",
         "uri": f"file://{place}/dev.pem",
         "replica_uri": f"file://{place}/replica.pem",
     }
+    monkeypatch.setattr("farsign._base.events._callbacks", ())  # a page that observes goes on doing so
     if page.name == "resilience.md":
         exec("import farsign", names)
     for number, block in enumerate(BLOCK.findall(page.read_text()), 1):

@@ -7,7 +7,7 @@ import warnings
 from collections import Counter
 
 import differential
-import nodejose
+import panva
 import pytest
 from disagreements import LOOSER, STRICTER, oddities
 
@@ -42,7 +42,7 @@ def test_joserfc(cases: list[differential.Case]) -> None:
 
 
 def test_panva(cases: list[differential.Case]) -> None:
-    theirs = nodejose.run(differential.NODE, {"cases": cases, "now": differential.NOW})
+    theirs = panva.run(differential.NODE, {"cases": cases, "now": differential.NOW})
     used = compared(cases, theirs, "panva")
     assert used.keys() >= {"spelling", "twice", "encoding", "no JSON", "b64", "kid", "date", "text", "typ", "enc"}
 

@@ -26,7 +26,8 @@ class Origin:
     """A JWKS server whose answers are set by the test."""
 
     def __init__(self) -> None:
-        self.fetches: list[dict[str, str]] = []
+        self.fetches: list[dict[str, str]] = []  # the headers of each
+        self.paths: list[str] = []
         self.answer: Callable[[BaseHTTPRequestHandler], None] = lambda handler: self.send(handler, {"keys": []})
         self.delay = 0.0
         origin = self
@@ -36,6 +37,7 @@ class Origin:
 
             def do_GET(self) -> None:
                 origin.fetches.append(dict(self.headers))
+                origin.paths.append(self.path)
                 time.sleep(origin.delay)
                 origin.answer(self)
 

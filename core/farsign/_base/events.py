@@ -41,6 +41,13 @@ class Retrying(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Throttling(Event):
+    """The endpoint asked for less. retry_after: seconds, where it said so."""
+
+    retry_after: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialsRefreshed(Event):
     pass
 

@@ -84,8 +84,8 @@ class RemoteKeySet(KeySource):
         "_revoked",
         "_set",
         "_suppressed",
-        "_url",
         "_wake",
+        "_where",
         "_worker",
     )  # fmt: skip
 
@@ -101,9 +101,13 @@ class RemoteKeySet(KeySource):
         clock: Clock = SYSTEM,
         fetch: Fetch | None = None,
     ) -> None:
-        self._url, self._alg, self._clock = check_url(url, allow_hosts), alg, clock
+        self._where, self._alg, self._clock = (
+            check_url(url, allow_hosts).partition("?")[0],
+            alg,
+            clock,
+        )  # a query may hold an API key
         self._hard = span(hard_limit, "hard_limit")
-        self._fetch = fetch or fetcher(self._url, client)
+        self._fetch = fetch or fetcher(url, client)
         self._set: KeySet | None = None
         self._document: KeySet | None = None
         self._known: dict[bytes, Found] = {}
@@ -198,7 +202,7 @@ class RemoteKeySet(KeySource):
         return Status(age, len(self._set or ()), self._fetches, self._failures, self._suppressed, self._last_error)
 
     def __repr__(self) -> str:
-        return f"<RemoteKeySet {self._url} {len(self._set or ())} keys>"
+        return f"<RemoteKeySet {self._where} {len(self._set or ())} keys>"
 
     # -- fetching ---------------------------------------------------------------------------------------------------------
 
@@ -268,7 +272,7 @@ class RemoteKeySet(KeySource):
 
     def _unavailable(self, retry_after: float | None) -> KeySetUnavailable:
         why = f": {self._last_error}" if self._last_error else ""
-        return KeySetUnavailable(f"the keys at {self._url} cannot be had{why}", retry_after=retry_after)
+        return KeySetUnavailable(f"the keys at {self._where} cannot be had{why}", retry_after=retry_after)
 
     def _refresh(self) -> None:
         self._fetches += 1
@@ -298,7 +302,7 @@ class RemoteKeySet(KeySource):
             self._last_error = f"{error}"
             self._backoff = min(LONGEST, self._backoff * 2 or BACKOFF)
             self._wake = self._clock.monotonic() + self._backoff * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
-        logger.warning("the keys at %s could not be fetched: %s", self._url, error)
+        logger.warning("the keys at %s could not be fetched: %s", self._where, error)
 
     def _install(self, parsed: KeySet | None) -> None:
         self._document = parsed

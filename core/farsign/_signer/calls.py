@@ -26,6 +26,7 @@ from farsign.errors import (
     PermissionDenied,
     ProviderError,
     ProviderUnavailable,
+    Throttled,
 )
 
 from .funnel import DEFINITE, ELSEWHERE, Operation, least, translate
@@ -202,7 +203,15 @@ class Calls:
             ours.counts = False
         tell_breaker(attempt.leg, attempt.leg.endpoint.failed(self.clock.monotonic(), ours, started=attempt.started), ours)
         self._tell(attempt, what, algorithm, ours.code)
+        if isinstance(ours, Throttled):
+            self._tell_throttling(attempt.leg, ours)
         return ours
+
+    def _tell_throttling(self, leg: Leg, error: Throttled) -> None:
+        if leg.endpoint.news_of_throttling(self.clock.monotonic()):
+            events.logger.warning("%s: throttled", leg.endpoint.name)
+        if events.observed():
+            events.emit(events.Throttling(leg.endpoint.name, leg.name, error.retry_after))
 
     def _was_cut_short(self, attempt: Try) -> bool:
         """A caller in a hurry, or one that waited for a thread, says little about the endpoint: others must not pay for it (RULES 20)."""

@@ -24,6 +24,7 @@ LEAST: Final = 20  # attempts in the window before their ratio counts
 RATIO: Final = 0.5
 RUN: Final = 5  # attempts in a row that nobody answered, begun since the last answer
 PROBE: Final = 5.0  # seconds between single attempts while open
+TOLD: Final = 60.0  # seconds between two lines in the log about throttling
 
 
 class Endpoint:
@@ -38,7 +39,7 @@ class Endpoint:
         self._lock = threading.Lock()
         self._attempts: deque[tuple[float, bool]] = deque()  # (when, failed)
         self._failures = self._run = 0
-        self._answered_at = -math.inf
+        self._answered_at = self._told = -math.inf
         self._probe_at: float | None = None  # not None: open
         self.median = 0.0  # seconds that a successful attempt takes; an estimate that moves 5 % a step
 
@@ -92,6 +93,14 @@ class Endpoint:
             with self._lock:
                 return self._answered(now)
         return False
+
+    def news_of_throttling(self, now: float) -> bool:
+        """Whether the log should say so: it comes by the hundred."""
+        with self._lock:
+            news = now >= self._told + TOLD
+            if news:
+                self._told = now
+            return news
 
     def _answered(self, now: float) -> bool:
         self._count(now, failed=False)

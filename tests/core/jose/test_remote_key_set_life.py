@@ -206,6 +206,18 @@ def test_no_header_of_the_request_says_more_than_it_has_to(origin: Origin) -> No
     assert not {"Authorization", "Cookie"} & set(origin.fetches[0])
 
 
+def test_rules_16_a_query_is_sent_and_never_shown(origin: Origin, caplog: pytest.LogCaptureFixture) -> None:
+    """Some issuers want an API key there."""
+    origin.serve({}, 503)
+    keys = jwk.RemoteKeySet(origin.url + "?key=sesame")
+    with pytest.raises(KeySetUnavailable) as caught:
+        keys.prefetch()
+    shown = caught.value.diagnostics() + repr(keys) + caplog.text + str(keys.status())
+    assert "jwks.json" in shown
+    assert "sesame" not in shown
+    assert origin.paths == ["/jwks.json?key=sesame"]
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_rules_22_a_forked_child_keeps_the_keys_and_fetches_by_itself(origin: Origin) -> None:
