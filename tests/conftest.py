@@ -1,11 +1,15 @@
-"""How hard hypothesis tries: by default a little, in ``tox -e fuzz`` a lot."""
+"""How hard hypothesis tries (by default a little, in ``tox -e fuzz`` a lot), and Ctrl-C for the programs that tests start."""
 
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("default", deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("fuzz", deadline=None, max_examples=100_000, suppress_health_check=list(HealthCheck))
 settings.load_profile(os.environ.get("FARSIGN_HYPOTHESIS", "default"))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job, whose programs would ignore it too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
