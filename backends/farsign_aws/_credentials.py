@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.credentials import Credentials as StaticCredentials
 from botocore.exceptions import NoCredentialsError
+from botocore.loaders import create_loader
 
 from farsign.driver import Credential, ExpiringCredential, KeyURI
 from farsign.errors import ConfigurationError, CredentialsExpired, CredentialsNotFound
@@ -97,7 +98,7 @@ def source_of(uri: KeyURI, given: Any, allow: Sequence[str]) -> Source:
     if uri.get("auth"):
         alone = _isolated()
         return Source(alone.create_client, lambda _: StaticCredentials(EMULATOR, EMULATOR), None, _ca(alone), own=True)
-    session = botocore.session.Session(profile=uri.get("profile"))
+    session = _session(profile=uri.get("profile"))
     session.get_scoped_config()  # raises ProfileNotFound
     region = session.get_config_variable("region") or os.environ.get("AWS_REGION")  # which other SDKs read, and boto3 does not
     find = partial(_ambient, uri.get("profile"), allow)
@@ -111,10 +112,20 @@ def _ambient(profile: str | None, allow: Sequence[str], region: str) -> Any:
         parts = urlsplit(request.url)
         _hosts.check(f"{parts.scheme}://{parts.netloc}", own_credentials=False, allow=allow)
 
-    session = botocore.session.Session(profile=profile)
+    session = _session(profile=profile)
     session.set_config_variable("region", region)
     session.register("before-send", guard)  # of STS and SSO, whose endpoints stand in settings, too
     return session.get_credentials()
+
+
+def _session(**options: Any) -> Any:
+    """A botocore session. All of this process read AWS's service models once: that is most of what making a client costs."""
+    session = botocore.session.Session(**options)
+    session.lazy_register_component("data_loader", lambda: _models(session.get_config_variable("data_path")))
+    return session
+
+
+_models = lru_cache(maxsize=4)(create_loader)  # by AWS_DATA_PATH
 
 
 def _ca(session: Any) -> str | None:
@@ -127,7 +138,7 @@ def _isolated() -> Any:
     known = BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
     names = {name: (None, None, default, kind) for name, (_, _, default, kind) in known if name != "ca_bundle"}
     files = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
-    return botocore.session.Session(session_vars=names | files)
+    return _session(session_vars=names | files)
 
 
 def assumed(role: str, external_id: str | None, source: Any, create_sts: Callable[..., Any]) -> Any:

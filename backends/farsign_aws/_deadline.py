@@ -21,14 +21,12 @@ from farsign._base import fork
 class Watch:
     """One call: when it has to end, and the connection that it uses now."""
 
-    __slots__ = ("connection", "expired", "fresh", "reused", "until")
+    __slots__ = ("connection", "expired", "until")
 
     def __init__(self, until: float) -> None:
         self.until = until
         self.connection: Any = None
         self.expired = False
-        self.fresh = False  # it needs a new connection
-        self.reused = False  # it got one that served others before
 
     def remaining(self) -> float:
         """Seconds; never 0, which would mean "do not wait" to a socket."""

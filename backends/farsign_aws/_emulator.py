@@ -196,7 +196,7 @@ class AwsEmulator(HttpEmulator):
         return Reply(200, text, _headers(call.record.request_id), call.faults)
 
     def _run(self, request: Request, operation: str, body: Any, call: Call) -> dict[str, Any] | None:
-        caller, scope = self.credentials.verify(request)
+        caller, scope = self.credentials.verify(request, "kms")
         ask = Ask(operation, members(body), scope.region, caller, call)
         if other := admin.OTHERS.get(operation):
             with self.keys.lock:
@@ -233,7 +233,7 @@ class AwsEmulator(HttpEmulator):
             run = self.sts.operations.get(operation)
             if run is None:
                 raise AwsError("UnknownOperationException", f"the farsign emulator has no {operation or request.path} in STS")
-            caller, _ = self.credentials.verify(request)
+            caller, _ = self.credentials.verify(request, "sts")
             if (f"sts:{operation}", "") in self._denied:
                 text = f"User: {caller.principal} is not authorized to perform: sts:{operation} on resource: {ask.get('RoleArn', '*')}"
                 raise AwsError("AccessDeniedException", text)

@@ -17,7 +17,8 @@ from ._hosts import REGION
 
 DAY: Final = 86_400.0
 MOST: Final = 1000  # rows of a page
-USAGES: Final = ("SIGN_VERIFY", "ENCRYPT_DECRYPT", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT")
+ELSEWHERE: Final = ("SM2", "ML_KEM_512", "ML_KEM_768", "ML_KEM_1024")  # specs that AWS has besides
+USAGES: Final = ("SIGN_VERIFY", "ENCRYPT_DECRYPT", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT", "ENCAPSULATE_DECAPSULATE")
 _ALIAS: Final = re.compile(r"alias/[a-zA-Z0-9/_-]{1,250}")
 
 
@@ -104,7 +105,9 @@ def _default_policy(ask: Ask) -> str:
 def create_key(keys: KmsKeys, ask: Ask) -> dict[str, Any]:
     body = ask.body
     name = body.get("KeySpec") or body.get("CustomerMasterKeySpec") or "SYMMETRIC_DEFAULT"
-    one_of(name, "KeySpec", SPECS)
+    if name in ELSEWHERE:
+        raise AwsError("UnsupportedOperationException", f"the emulator has no keys of spec {name}")
+    one_of(name, "KeySpec", (*SPECS, *ELSEWHERE))
     if "KeyUsage" not in body and name != "SYMMETRIC_DEFAULT":
         text = "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."
         raise AwsError("ValidationException", text)

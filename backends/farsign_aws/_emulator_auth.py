@@ -88,34 +88,44 @@ class Credentials:
         with self._lock:
             self._known[credential.access_key] = credential
 
-    def verify(self, request: Request) -> tuple[Credential, Scope]:
+    def verify(self, request: Request, service: str) -> tuple[Credential, Scope]:
         scope = scope_of(request)
         if scope is None:
             raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token")
+        if scope.service != service:
+            raise AwsError("InvalidSignatureException", f"Credential should be scoped to correct service: '{service}'. ")
+        signed = _signed(request.headers.get("x-amz-date", ""))
         known = self._known.get(scope.access_key)
         if known is None or known.token != request.headers.get("x-amz-security-token", ""):
             raise AwsError("UnrecognizedClientException", "The security token included in the request is invalid.")
         if not hmac.compare_digest(signature(request, scope, known.secret), scope.signature):
             raise AwsError("InvalidSignatureException", _MISMATCH)
-        self._check_time(request)
+        self._check_time(signed)
         if known.expires is not None and known.expires <= self._clock.time():
             raise AwsError("ExpiredTokenException", "The security token included in the request is expired")
         return known, scope
 
-    def _check_time(self, request: Request) -> None:
-        skew, now = self._clock.max_skew, self._clock.time()
+    def _check_time(self, signed: datetime) -> None:
+        skew, now, stamp = self._clock.max_skew, self._clock.time(), signed.strftime(DATE)
         if skew is None:
             return
-        stamp = request.headers.get("x-amz-date", "")
-        signed = datetime.strptime(stamp, DATE).replace(tzinfo=UTC).timestamp()
         minutes = f"{skew / 60:g} min."
-        if signed < now - skew:
+        if signed.timestamp() < now - skew:
             text = f"Signature expired: {stamp} is now earlier than {_date(now - skew)} ({_date(now)} - {minutes})"
-        elif signed > now + skew:
+        elif signed.timestamp() > now + skew:
             text = f"Signature not yet current: {stamp} is still later than {_date(now + skew)} ({_date(now)} + {minutes})"
         else:
             return
         raise AwsError("InvalidSignatureException", text)
+
+
+def _signed(stamp: str) -> datetime:
+    """When a request says that it was signed. Raises AwsError."""
+    try:
+        return datetime.strptime(stamp, DATE).replace(tzinfo=UTC)
+    except ValueError:
+        text = f"Date must be in ISO-8601 'basic format'. Got '{stamp}'. See http://en.wikipedia.org/wiki/ISO_8601"
+        raise AwsError("IncompleteSignatureException", text) from None
 
 
 def _date(seconds: float) -> str:

@@ -18,6 +18,7 @@ _SESSION: Final = re.compile(r"[\w+=,.@-]{2,64}")
 ERROR_NAMES: Final = {
     "UnrecognizedClientException": "InvalidClientTokenId",
     "InvalidSignatureException": "SignatureDoesNotMatch",
+    "IncompleteSignatureException": "IncompleteSignature",
     "ExpiredTokenException": "ExpiredToken",
     "AccessDeniedException": "AccessDenied",
     "ThrottlingException": "Throttling",

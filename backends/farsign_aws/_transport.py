@@ -7,7 +7,6 @@ addresses found share what time is left. Redirects are not followed.
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -20,11 +19,11 @@ from urllib3.util import Timeout, parse_url
 
 from farsign._base import fork
 from farsign._base.workers import Workers
+from farsign._plugin import kept
 from farsign.errors import IntegrityFailure, ProviderUnavailable
 
 from ._deadline import Watch, current
 
-IDLE: Final = 20.0  # seconds after which a kept connection is not trusted: middleboxes drop them silently (RULES 23)
 LARGEST: Final = 1 << 20  # bytes of a reply; KMS's are a few KiB
 LOOKUPS: Final = 8  # names looked up at once; each hanging look-up holds a thread
 
@@ -52,9 +51,7 @@ _resolver = _Resolver()
 
 
 class _Watched:
-    """Mixed into urllib3's connections: registers with the call, and distrusts what was idle for long."""
-
-    _used = 0.0
+    """Mixed into urllib3's connections: they register with the call, and look names up in its time."""
 
     def _new_conn(self: Any) -> socket.socket:
         watch = current()
@@ -67,7 +64,11 @@ class _Watched:
             raise _unavailable(self.host, "dns") from None
         reason = "dns"
         for position, (family, kind, protocol, _, address) in enumerate(addresses):
-            sock = socket.socket(family, kind, protocol)
+            try:
+                sock = socket.socket(family, kind, protocol)
+            except OSError:  # this machine has no such addresses: IPv6 is off
+                reason = "connect"
+                continue
             try:
                 sock.settimeout(watch.remaining() / (len(addresses) - position))
                 for option in self.socket_options or ():
@@ -84,7 +85,7 @@ class _Watched:
     def connect(self: Any) -> None:
         watch = current()
         assert watch is not None  # as above
-        watch.connection, watch.reused = self, False
+        watch.connection = self
         super().connect()  # type: ignore[misc]  # urllib3's, which follows in the method resolution order
         if watch.expired:  # while there was no socket to shut down
             raise TimeoutError
@@ -92,16 +93,8 @@ class _Watched:
     def request(self: Any, *arguments: Any, **options: Any) -> None:
         watch = current()
         assert watch is not None  # as above
-        if self.sock is not None and self._used:
-            watch.connection, watch.reused = self, True
-            if watch.fresh or time.monotonic() > self._used + IDLE:
-                self.close()
-        self._used = time.monotonic()
+        watch.connection = self
         super().request(*arguments, **options)  # type: ignore[misc]  # urllib3's
-
-    def close(self: Any) -> None:
-        self._used = 0.0
-        super().close()  # type: ignore[misc]  # urllib3's
 
 
 class _Http(_Watched, HTTPConnection):
@@ -112,11 +105,11 @@ class _Https(_Watched, HTTPSConnection):
     pass
 
 
-class _HttpPool(HTTPConnectionPool):
+class _HttpPool(kept.DistrustfulPool, HTTPConnectionPool):
     ConnectionCls: Any = _Http
 
 
-class _HttpsPool(HTTPSConnectionPool):
+class _HttpsPool(kept.DistrustfulPool, HTTPSConnectionPool):
     ConnectionCls: Any = _Https
 
 
@@ -141,13 +134,9 @@ class Transport:
         watch = current()
         if watch is None:
             return None  # not one of the driver's own calls
-        try:
-            status, headers, body = self._once(request, watch)
-        except ProviderUnavailable as error:
-            if error.reason != "reset" or not watch.reused or watch.expired:
-                raise
-            watch.fresh = True  # a kept connection was dead: once more on a new one, outside budget and breaker (RULES 23)
-            status, headers, body = self._once(request, watch)
+        status, headers, body = kept.once_more(
+            lambda: self._once(request, watch), lambda error: getattr(error, "reason", "") == "reset" and not watch.expired
+        )
         return AWSResponse(request.url, status, headers, _Body(body))
 
     def _once(self, request: Any, watch: Watch) -> tuple[int, Any, bytes]:
@@ -170,6 +159,7 @@ class Transport:
             if len(body) > LARGEST:
                 reply.close()  # with its connection, which holds the rest
                 raise IntegrityFailure("AWS KMS sent a reply of more than 1 MiB", reason="oversized")
+            watch.connection = None  # it is others' from here on: the end of this call must not be the end of theirs
             reply.release_conn()
             if not (watch.expired or reply.length_remaining):
                 return reply.status, reply.headers, body
@@ -179,7 +169,7 @@ class Transport:
     def _failure(self, error: Exception, watch: Watch) -> ProviderUnavailable:
         if watch.expired or isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError)):
             return _unavailable(self._host, "timeout")
-        if isinstance(error, urllib3.exceptions.SSLError) and not watch.reused:
+        if isinstance(error, urllib3.exceptions.SSLError) and not kept.current().kept:
             cause = error.args[0] if error.args else None
             return _unavailable(self._host, "tls", getattr(cause, "verify_message", ""))  # of ssl.SSLCertVerificationError
         return _unavailable(self._host, "reset")
@@ -208,6 +198,13 @@ _SAID: Final = {
 }
 
 
+_STEPS: Final = {
+    "dns": "check the region's name, and that this machine resolves names; a VPC without internet needs a KMS endpoint",
+    "connect": "check that something listens there, and the firewalls between",
+    "tls": "check the clock of this machine and its certificate authorities; a proxy that opens TLS needs its own there",
+}
+
+
 def _unavailable(host: str, reason: str, detail: str = "") -> ProviderUnavailable:
     said = f"{_SAID[reason]}: {detail}" if detail else _SAID[reason]
-    return ProviderUnavailable(f"AWS KMS at {host} {said}", reason=reason, answered=False)
+    return ProviderUnavailable(f"AWS KMS at {host} {said}", reason=reason, answered=False, next_step=_STEPS.get(reason))

@@ -104,7 +104,9 @@ def _rewritten(uri: KeyURI) -> KeyURI:
     elif not uri.path and _KEY.fullmatch(authority):
         uri = uri.replace(authority="", path=authority)
     if not (_KEY.fullmatch(uri.path) or _ARN.fullmatch(uri.path)):
-        raise uri.refuse("does not name a KMS key", _EXPECTED)
+        alias = f"alias/{uri.path}"
+        hint = f"did you mean {alias}? " if re.fullmatch(_ALIAS, alias) and "/" not in uri.path else ""
+        raise uri.refuse("does not name a KMS key", f"{hint}{_EXPECTED}")
     return uri
 
 

@@ -75,7 +75,7 @@ def open_signer(
 
     credential: an azure-identity credential, or anything with its synchronous ``get_token`` (or ``get_token_info``); farsign asks it from
     a thread of its own, so it serves asyncio too. transport: an azure-core transport, used instead of farsign's; it may change where
-    requests go. Raises InvalidKeyURI, HostRefused, BackendNotInstalled or another ConfigurationError.
+    requests go, and whoever made it closes it. Raises InvalidKeyURI, HostRefused, BackendNotInstalled or another ConfigurationError.
     """
     import farsign
 
@@ -84,4 +84,9 @@ def open_signer(
     parsed = farsign.parse_uri(uri)
     if parsed.scheme != "azurekms":
         raise parsed.refuse("is no Key Vault key", "write azurekms://VAULT/KEY, or open it with farsign.open_signer(uri)")
-    return farsign.open_signer(parsed, policy=policy, allow_hosts=allow_hosts, opener=partial(_driver.open_key, credential=credential, transport=transport))
+    return farsign.open_signer(
+        parsed,
+        policy=policy,
+        allow_hosts=allow_hosts,
+        opener=partial(_driver.open_key, credential=credential, transport=transport),
+    )

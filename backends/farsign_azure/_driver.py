@@ -216,7 +216,7 @@ def _body(response: Any) -> dict[str, Any]:
 def _reading(what: str) -> Iterator[None]:
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         raise IntegrityFailure(f"the vault's reply is not {what}") from None
 
 

@@ -49,7 +49,7 @@ ROUTES: Final[Mapping[tuple[str, str, str], tuple[str, str, Action]]] = {
     ("DELETE", "deletedkeys", ""): ("KeyPurge", "keys/purge", VaultKeys.purge),
 }
 _ON_VERSIONS: Final = ("sign", "verify")  # their path has a version before them, which may be empty
-_TYPES: Final = {"crv": str, "attributes": dict, "tags": dict, "key_ops": list, "enabled": bool, "nbf": int, "exp": int}  # of members
+_TYPES: Final = {"crv": str, "attributes": dict, "tags": dict, "key_ops": list, "enabled": bool, "nbf": int, "exp": int}
 _LAST: Final = {last for _, _, last in ROUTES}
 
 
@@ -238,7 +238,7 @@ def _body(request: Request) -> Mapping[str, Any]:
 
 
 def _checked(body: dict[str, Any]) -> dict[str, Any]:
-    """null is as good as absent; of another type than expected is nothing."""
+    """null is as good as absent, and a member of another type than the service's is refused."""
     told = {name: value for name, value in body.items() if value is not None}
     for name, value in told.items():
         if not isinstance(value, _TYPES.get(name, object)):

@@ -77,7 +77,9 @@ def classify(error: Exception) -> Failure | None:
         step = next((step for text, step in _CAUSES if re.search(text, str(error))), "")
         answered = isinstance(error, IncompleteReadError)
         return Failure(ProviderUnavailable, reason=type(error).__name__, answered=answered, next_step=step)
-    if isinstance(error, (UnicodeDecodeError, RecursionError)) or (isinstance(error, DecodeError) and (error.status_code or 200) < 300):
+    if isinstance(error, (UnicodeDecodeError, RecursionError)) or (
+        isinstance(error, DecodeError) and (error.status_code or 200) < 300
+    ):
         return Failure(IntegrityFailure, reason=type(error).__name__)
     if isinstance(error, ClientAuthenticationError):
         return _of_credential(error)

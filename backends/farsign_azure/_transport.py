@@ -22,7 +22,9 @@ from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
 from farsign._plugin.kept import Distrustful, once_more
+from farsign.errors import IntegrityFailure
 
+LARGEST: Final = 1 << 20  # bytes of a reply; a page of versions has some 10 KiB
 POOL: Final = 64  # connections kept; requests' own 10 would make and drop one per call under load
 
 
@@ -35,6 +37,7 @@ class Transport(RequestsTransport):  # type: ignore[misc]  # azure-core loads it
         session = requests.Session()
         session.trust_env = not endpoint  # no proxy between us and an endpoint: over plain http it would see everything
         session.auth = _as_it_is
+        session.hooks["response"] = [_read]
         adapter = _Adapter(pool_maxsize=POOL, max_retries=Retry(total=False, redirect=False, raise_on_status=False))
         session.mount("https://", adapter)
         session.mount("http://", adapter)
@@ -49,6 +52,16 @@ class Transport(RequestsTransport):  # type: ignore[misc]  # azure-core loads it
 def _as_it_is(request: Any) -> Any:
     """Nothing is added to a request: else requests would, from a .netrc, and take the token out for it."""
     return request
+
+
+def _read(response: requests.Response, **_: Any) -> None:
+    """A body without an end would be read by a thread that nobody waits for any more."""
+    read = b""
+    for piece in response.iter_content(64 * 1024):
+        read += piece
+        if len(read) > LARGEST:
+            raise IntegrityFailure("the vault sent a reply of more than 1 MiB", reason="oversized")
+    response._content = read  # as requests reads it
 
 
 def broke(error: Exception) -> bool:

@@ -24,7 +24,6 @@ EXTERNAL_MU sign any size.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -36,10 +35,6 @@ if TYPE_CHECKING:
     from farsign.testing.emulator import Emulator
 
 __all__ = ["farsign_emulator", "farsign_explain", "farsign_open", "farsign_uri", "open_signer"]
-
-# Read once, when gRPC is imported. Its default, epoll1, keeps in a global which thread polls; a child that is forked while one does
-# inherits that, and 3 of 40 were aborted by it ("Check failed: g_active_poller"). poll keeps no such thing, and costs nothing here.
-os.environ.setdefault("GRPC_POLL_STRATEGY", "poll")
 
 
 @driver.hookimpl

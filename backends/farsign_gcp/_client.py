@@ -17,17 +17,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-import grpc
-from google.api_core.gapic_v1.client_info import ClientInfo
-from google.cloud.kms_v1.services.key_management_service.transports import KeyManagementServiceTransport
-from google.cloud.kms_v1.types import resources, service
-
 from farsign._base.workers import Workers, wait_for
 from farsign.driver import KeyURI, Shared, shared_client, split_endpoint
 from farsign.errors import ConfigurationError, ProviderUnavailable
 
 from . import _hosts
 from ._credentials import Headers, Requests, Tokens, finder
+from ._sdk import ClientInfo, KeyManagementServiceTransport, grpc, resources, service
 
 Call = Any  # a stub: (request, timeout=seconds, metadata=headers) -> reply; those of gRPC have .future besides
 _SERVICE: Final = "/google.cloud.kms.v1.KeyManagementService"
@@ -122,6 +118,7 @@ class Line:
 
     def __init__(self, settings: Settings) -> None:
         self.calls = 0
+        self.answered = 0.0  # monotonic, when it last was
         self._channel = _channel(settings)
         for name, (method, request, reply) in _STUBS.items():
             stub = self._channel.unary_unary(
@@ -135,7 +132,7 @@ class Line:
 
 
 class Kms:
-    """Credentials, and the line in use. One on which a call had no answer in time is left to those that are on it already."""
+    """Credentials, and the line in use. One on which a call, and all beside it, had no answer in time is left to those that are on it."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._lock = settings, threading.Lock()
@@ -148,21 +145,22 @@ class Kms:
         own = settings.emulator or settings.credentials is not None
         self._tokens = Tokens(find, Requests(own_credentials=own, allow=settings.allow_hosts))
         self._waiting = Workers(_TOKENS_AT_ONCE, "farsign-token")
-        self._line = Line(settings)
+        self._line, self._closed = Line(settings), False
 
     @contextmanager
     def line(self, end: float) -> Iterator[Line]:
         """For one call, which ends by then (monotonic)."""
         with self._lock:
-            line = self._line
+            line, began = self._line, time.monotonic()
             line.calls += 1
         try:
             yield line
+            line.answered = time.monotonic()
         finally:
-            late = time.monotonic() >= end - _JITTER
+            dead = time.monotonic() >= end - _JITTER and line.answered < began
             with self._lock:
                 line.calls -= 1
-                if late and line is self._line:  # gRPC would use a dead connection until the system gives it up
+                if dead and line is self._line and not self._closed:  # gRPC would use it until the system gives it up
                     self._line = Line(self._settings)
                 over = line is not self._line and not line.calls
             if over:
@@ -176,8 +174,11 @@ class Kms:
             return self.headers(0.0)
         except ProviderUnavailable:  # the token is being fetched
             future = self._waiting.submit(lambda: self.headers(timeout))
-            if await wait_for(future, timeout):
-                return future.result()
+            try:
+                if await wait_for(future, timeout):
+                    return future.result()
+            finally:
+                future.cancel()  # if it never started: nobody waits any more
             raise ProviderUnavailable(
                 f"no token within {timeout:.3g} s", reason="timeout", answered=False, counts=False
             ) from None
@@ -187,6 +188,8 @@ class Kms:
 
     def close(self) -> None:
         self._waiting.close()
+        with self._lock:
+            self._closed = True
         self._line.close()
 
 

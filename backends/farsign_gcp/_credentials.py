@@ -9,16 +9,16 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import google.auth
 import google.auth.credentials
 import google.auth.exceptions
 import google.auth.transport.requests
+from google.auth.external_account import Credentials as External
 from google.auth.impersonated_credentials import Credentials as Impersonated
 
 from farsign.driver import Credential, ExpiringCredential
-from farsign.errors import ConfigurationError
+from farsign.errors import ConfigurationError, CredentialsNotFound
 
 from . import _hosts
 
@@ -35,15 +35,14 @@ class Requests(google.auth.transport.requests.Request):  # type: ignore[misc]  #
     def __init__(self, *, own_credentials: bool, allow: Sequence[str]) -> None:
         super().__init__()
         self._own, self._allow = own_credentials, allow
+        self.source = ""  # where an external account's credentials file gets its subject token, with headers of its own
 
     def __call__(
         self, url: str, method: str = "GET", body: Any = None, headers: Any = None, timeout: Any = None, **options: Any
     ) -> Any:
-        if method == "POST" or any(
-            name.lower() == "authorization" for name in headers or ()
-        ):  # metadata servers are asked with GET
-            target = urlsplit(url)
-            _hosts.check_for_secrets(f"{target.scheme}://{target.netloc}", own_credentials=self._own, allow=self._allow)
+        secret = method == "POST" or any(name.lower() == "authorization" for name in headers or ())  # metadata: GET, and none
+        if secret and not (method == "GET" and url == self.source):
+            _hosts.check_for_secrets(url, own_credentials=self._own, allow=self._allow)
         options["allow_redirects"] = False
         seconds: Any = min(timeout or TIMEOUT, TIMEOUT)
         return super().__call__(url, method, body, headers, seconds, **options)
@@ -68,11 +67,17 @@ class Tokens:
 
     def _fetch(self, seconds: float) -> Credential[Headers]:
         """google-auth takes no deadline for the whole; who waits for this has one."""
-        found = self._found = self._found or self._find(self._requests)
-        if not isinstance(found, google.auth.credentials.AnonymousCredentials):
-            if not found.valid or found.token == self._spent:
-                self._renew(found)
-            self._spent = found.token
+        try:
+            found = self._found = self._found or self._find(self._requests)
+            if not isinstance(found, google.auth.credentials.AnonymousCredentials):
+                if not found.valid or found.token == self._spent:
+                    self._renew(found)
+                self._spent = found.token
+        except OSError as error:
+            if error.filename is None:  # no file
+                raise
+            message = f"google-auth cannot read {error.filename}: {error.strerror}"
+            raise CredentialsNotFound(message, next_step="see GOOGLE_APPLICATION_CREDENTIALS, and what its file names") from None
         headers: dict[str, str] = {}
         found.apply(headers)
         expiry: datetime | None = found.expiry
@@ -105,15 +110,22 @@ def finder(*, given: Any, emulator: bool, quota_project: str, impersonate: str) 
             from google.oauth2.credentials import Credentials
 
             found: Any = Credentials(token=EMULATOR_TOKEN)
-        elif given is not None:
-            found = google.auth.credentials.with_scopes_if_required(given, None, default_scopes=SCOPES)
-        else:
-            found, _ = google.auth.default(request=requests, default_scopes=SCOPES)
+        else:  # without scopes: with them google-auth would ask for the project's name, at yet another host
+            found = given if given is not None else google.auth.default(request=requests)[0]
+            requests.source = _subject_token_url(found)
+            found = google.auth.credentials.with_scopes_if_required(found, None, default_scopes=SCOPES)
         if impersonate:
             found = Impersonated(source_credentials=found, target_principal=impersonate, target_scopes=list(SCOPES[:1]))
         return found.with_quota_project(quota_project) if quota_project else found
 
     return find
+
+
+def _subject_token_url(found: Any) -> str:
+    """Of workload identity federation by URL, as on GitHub Actions; "" if there is none, or one without TLS."""
+    source = found.info.get("credential_source") if isinstance(found, External) else None
+    url = source.get("url") if isinstance(source, dict) else None
+    return url if isinstance(url, str) and url.startswith("https://") else ""
 
 
 def _check_given(given: Any) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
-from google.cloud.kms_v1.types import resources, service
 from google_crc32c import value as crc32c
 
 from farsign._base.algorithms import primitive
@@ -31,6 +30,7 @@ from farsign.errors import IntegrityFailure, KeyMisuse, KeyNotFound, ProviderUna
 from . import _errors
 from ._algorithms import ALGORITHMS, LIMITS, post_quantum
 from ._client import Given, Kms, connect, connect_given, left, settings
+from ._sdk import resources, service
 from ._uri import VERSION, place
 
 _PROTECTION: Final = {

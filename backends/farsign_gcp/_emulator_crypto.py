@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from google.cloud.kms_v1.types import resources, service
 from google_crc32c import value as crc32c
 
 from farsign.driver import Form
@@ -13,9 +13,22 @@ from farsign.testing.emulator import Call, Key, KeyStore, Version, parameters
 
 from . import _emulator_errors as errors
 from ._algorithms import ALGORITHMS, DATA, Signing, post_quantum
+from ._sdk import resources, service
 
 SIGN: Final = "ASYMMETRIC_SIGN"  # the purpose
 MU: Final = 64  # bytes
+
+
+def _pem(version: Version) -> bytes:
+    pem: bytes = version.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return pem
+
+
+_SHOWN: Final[Mapping[str, Callable[[Version], bytes]]] = {  # PublicKeyFormat, asked for by name -> PublicKey.public_key
+    "PEM": _pem,
+    "DER": lambda version: version.spki,
+    "NIST_PQC": lambda version: version.public_key.public_bytes_raw(),
+}
 
 
 def public_key(store: KeyStore, request: Any, key: Key, version: Version, call: Call) -> resources.PublicKey:
@@ -23,12 +36,12 @@ def public_key(store: KeyStore, request: Any, key: Key, version: Version, call: 
     if key.attributes["purpose"] != SIGN:
         raise errors.precondition(f"keys with algorithm {algorithm} do not contain a public key")
     shown: dict[str, Any]
-    if wanted == "NIST_PQC" and post_quantum(algorithm):
-        raw = version.public_key.public_bytes_raw()
-        shown = {"public_key": {"data": raw, "crc32c_checksum": _checksum(raw, call)}}
-    elif wanted in ("", "PEM") and not post_quantum(algorithm):
-        pem = version.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    if wanted == "" and not post_quantum(algorithm):
+        pem = _pem(version)
         shown = {"pem": pem.decode(), "pem_crc32c": _checksum(pem, call)}
+    elif wanted in _SHOWN and (wanted != "NIST_PQC" or post_quantum(algorithm)):
+        data = _SHOWN[wanted](version)
+        shown = {"public_key": {"data": data, "crc32c_checksum": _checksum(data, call)}}
     else:
         raise errors.invalid(f"public_key_format {wanted or 'unspecified'} is not supported for algorithm {algorithm}")
     return resources.PublicKey(
@@ -99,4 +112,4 @@ def _checksum(data: bytes, call: Call) -> int:
 
 def named(member: Any, unspecified: str) -> str:
     """An enum member's name, or what it means when it was left out."""
-    return member.name if member else unspecified
+    return getattr(member, "name", str(member)) if member else unspecified  # a number that this SDK has no name for

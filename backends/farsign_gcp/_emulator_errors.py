@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2 as details
 
 from farsign.testing.emulator import InjectedError
 
 from ._emulator_server import GrpcError
+from ._sdk import grpc
 
 _DOMAIN: Final = "cloudkms.googleapis.com"
 _Code = grpc.StatusCode

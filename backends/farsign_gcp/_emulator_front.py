@@ -1,4 +1,4 @@
-"""The gRPC side of the emulators, a process of its own: ``python -m farsign_gcp._emulator_front FD``.
+"""The gRPC side of the emulators, a process of its own: ``python -m farsign_gcp._emulator_front FD THREADS``.
 
 A forked child inherits the sockets of a gRPC server in its parent, and gRPC's threads answer on them there, too. So the process that
 tests run in has none; it gets each call over a pipe and sends what is to be answered.
@@ -18,19 +18,18 @@ from typing import Any, Final
 
 import grpc
 
-THREADS: Final = 512  # calls at once; stalled ones keep theirs
 _OPTIONS: Final = (("grpc.so_reuseport", 0),)  # two emulators on one port would share the calls
 
 
 class Front:
     """Messages in: listen, close, reply, refuse; out: listening, closed, call, gone. Numbers say which server or call."""
 
-    def __init__(self, pipe: Connection) -> None:
+    def __init__(self, pipe: Connection, threads: int) -> None:
         self._pipe, self._sending = pipe, threading.Lock()
         self._servers: dict[int, grpc.Server] = {}
         self._answers: dict[int, SimpleQueue[Any]] = {}
         self._numbers = itertools.count()
-        self._pool = ThreadPoolExecutor(THREADS)
+        self._pool = ThreadPoolExecutor(threads)
 
     def run(self) -> None:
         """Until the other end has gone."""
@@ -93,6 +92,6 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[misc]  # gRPC is Any to 
 
 if __name__ == "__main__":
     try:
-        Front(Connection(int(sys.argv[1]))).run()
+        Front(Connection(int(sys.argv[1])), int(sys.argv[2])).run()
     except (EOFError, OSError):
         os._exit(0)  # calls that stall are not waited for

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from google.cloud.kms_v1.types import resources, service
-
 from farsign.testing.emulator import (
     DELETED,
     DISABLED,
@@ -25,6 +23,7 @@ from farsign.testing.emulator import (
 from . import _emulator_errors as errors
 from ._algorithms import ALGORITHMS
 from ._emulator_crypto import SIGN, named, public_key, sign
+from ._sdk import resources, service
 from ._uri import KEY, VERSION
 
 # The store's words for states, and Cloud KMS's; its others (IMPORT_FAILED, ...) stand in the store as they are.
@@ -37,7 +36,7 @@ STATES: Final = {
 }
 _WORDS: Final = {state: word for word, state in STATES.items()}
 _ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,63}")
-_RING: Final = re.compile(r"(projects/[^/]+/locations/[^/]+)/keyRings/[a-zA-Z0-9_-]{1,63}")
+_LOCATION: Final = re.compile(r"projects/[^/]+/locations/[^/]+")
 _HELD: Final = 24 * 3600 * 30  # seconds from scheduling a destruction to it
 PAGE: Final = 100
 
@@ -63,6 +62,8 @@ class Rpcs:
     # key rings and keys
 
     def create_key_ring(self, ask: Ask) -> resources.KeyRing:
+        if not _LOCATION.fullmatch(ask.message.parent):
+            raise errors.invalid("invalid location name")
         name = f"{ask.message.parent}/keyRings/{_id(ask.message.key_ring_id)}"
         if name in self.rings:
             raise errors.exists("KeyRing", name)
@@ -159,7 +160,10 @@ class Rpcs:
     def list_crypto_key_versions(self, ask: Ask) -> service.ListCryptoKeyVersionsResponse:
         key = self._find_key(ask.message.parent)
         found = list(key.versions.values())
-        if wanted := re.fullmatch(r"state\s*=\s*([A-Z_]+)", ask.message.filter):
+        if ask.message.filter:
+            wanted = re.fullmatch(r"state\s*=\s*([A-Z_]+)", ask.message.filter)
+            if wanted is None:
+                raise errors.unimplemented("filter but state=STATE")
             found = [version for version in found if state_of(version) == wanted[1]]
         shown, token = _page(found, ask.message)
         return service.ListCryptoKeyVersionsResponse(
@@ -182,6 +186,7 @@ class Rpcs:
         if state_of(version) in ("DESTROYED", "DESTROY_SCHEDULED"):
             raise errors.precondition(f"{ask.message.name} is already {state_of(version)}")
         version.state = PENDING_DELETION
+        version.attributes.pop("destroyed", None)
         return self._version(key, version)
 
     def restore_crypto_key_version(self, ask: Ask) -> resources.CryptoKeyVersion:
@@ -210,8 +215,12 @@ class Rpcs:
             protection_level=key.attributes["protection"],
             create_time=_time(version.created),
             generate_time=_time(version.created) if generated else None,
-            destroy_time=_time(self.store.clock.time() + _HELD) if version.state == PENDING_DELETION else None,
+            destroy_time=self._destroyed(version) if version.state == PENDING_DELETION else None,
         )
+
+    def _destroyed(self, version: Version) -> datetime:
+        """When it will be: counted from the first look at it, for tests set states directly."""
+        return _time(version.attributes.setdefault("destroyed", self.store.clock.time() + _HELD))
 
     # what a key does
 
@@ -248,6 +257,8 @@ def _time(seconds: float) -> datetime:
 
 def _page(found: Iterable[Any], request: Any) -> tuple[list[Any], str]:
     everything = list(found)
+    if not re.fullmatch("[0-9]{0,9}", request.page_token) or request.page_size < 0:
+        raise errors.invalid("invalid page_token or page_size")
     start = int(request.page_token or 0)
     end = start + (request.page_size or PAGE)
     return everything[start:end], str(end) if end < len(everything) else ""

@@ -15,17 +15,17 @@ from functools import partial
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, Final, NamedTuple
 
-import grpc
 from google.rpc import status_pb2
 
 from farsign._base.workers import Workers
 from farsign.testing.emulator import Fault
 
-from ._emulator_front import THREADS
+from ._sdk import grpc
 
 logger = logging.getLogger("farsign.testing")
 
 GARBAGE: Final = b"\x00\xff<garbage \x80 that no parser takes>"
+_THREADS: Final = 512  # calls at once; stalled ones keep theirs
 _STALLED: Final = 300.0  # seconds after which a stalled call ends, if nobody has hung up
 _STARTS: Final = 60.0  # seconds that a process may take
 
@@ -71,7 +71,8 @@ class GrpcServer:
     def close(self) -> None:
         """Refuse new connections and cut those that exist."""
         self.closing.set()
-        self._link.close(self._number)
+        if self._link.pid == os.getpid():  # else a forked child lets go of its parent's
+            self._link.close(self._number)
 
     def answer(self, method: str, request: bytes, metadata: Mapping[str, str], gone: threading.Event) -> bytes:
         """Raises GrpcError. ``gone``: set when the client has."""
@@ -97,9 +98,9 @@ class Link:
     """To the process that speaks gRPC, for all servers of this one."""
 
     def __init__(self) -> None:
-        self.pid = os.getpid()
+        self.pid, self.ended = os.getpid(), False
         ours, theirs = Pipe()
-        command = [sys.executable, "-m", f"{__package__}._emulator_front", str(theirs.fileno())]
+        command = [sys.executable, "-m", f"{__package__}._emulator_front", str(theirs.fileno()), str(_THREADS)]
         # A session of its own: Ctrl-C is for this process, and the other ends when the pipe does.
         self._process = subprocess.Popen(  # noqa: S603 - our own module, by this very interpreter
             command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, start_new_session=True
@@ -111,7 +112,7 @@ class Link:
         self._servers: dict[int, GrpcServer] = {}
         self._pending: dict[int, Future[Any]] = {}  # by server
         self._calls: dict[int, threading.Event] = {}
-        self._workers = Workers(THREADS, "farsign-emulator")
+        self._workers = Workers(_THREADS, "farsign-emulator")
         threading.Thread(target=self._receive, name="farsign-emulator-link", daemon=True).start()
         atexit.register(self._end)
 
@@ -124,14 +125,15 @@ class Link:
         port, trouble = told.result(_STARTS)
         if not port:
             del self._servers[number]
-            raise RuntimeError(trouble)
+            raise OSError(trouble)
         return number, port
 
     def close(self, number: int) -> None:
         del self._servers[number]
-        closed = self._pending[number] = Future()
-        self._send("close", number)
-        closed.result(_STARTS)
+        if not self.ended:
+            closed = self._pending[number] = Future()
+            self._send("close", number)
+            closed.result(_STARTS)
 
     def _receive(self) -> None:
         try:
@@ -147,8 +149,10 @@ class Link:
                     self._workers.submit(partial(self._answer, server, *rest))
                 else:  # it was closed a moment ago
                     self._send("refuse", rest[0], "UNAVAILABLE", "Socket closed", b"")
-        except (EOFError, OSError):
-            return  # this process, or that one, ends
+        except (EOFError, OSError):  # this process, or that one, ends
+            self.ended = True
+            for told in list(self._pending.values()):
+                told.set_exception(RuntimeError("the emulators' gRPC process has ended"))
 
     def _answer(self, server: GrpcServer, number: int, method: str, request: bytes, metadata: Mapping[str, str]) -> None:
         try:
@@ -177,8 +181,8 @@ _links: Final[list[Link]] = []
 
 
 def link() -> Link:
-    """This process's. A forked child that wants emulators of its own gets another."""
+    """This process's. A forked child that wants emulators of its own gets another; so does who comes after one that has ended."""
     with _starting:
-        if not _links or _links[-1].pid != os.getpid():
+        if not _links or _links[-1].ended or _links[-1].pid != os.getpid():
             _links.append(Link())
         return _links[-1]

@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-import grpc
-from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 
 from farsign.driver import Failure
@@ -33,6 +31,9 @@ from farsign.errors import (
     QuotaExceeded,
     Throttled,
 )
+
+from ._sdk import exceptions as api
+from ._sdk import grpc
 
 
 class Row(NamedTuple):

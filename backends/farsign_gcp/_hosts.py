@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from farsign.driver import check_host, is_loopback, split_endpoint
 from farsign.errors import HostRefused
@@ -14,8 +15,9 @@ HOST: Final = "cloudkms.googleapis.com"
 # Not all below googleapis.com is an API of Google's: buckets are there, too.
 _OWN: Final = re.compile(r"(?:[a-z0-9-]{1,40}-)?cloudkms(?:\.mtls|\.[a-z0-9-]{1,40}\.rep|-[a-z0-9-]{1,40}\.p)?\.googleapis\.com")
 _TOKENS: Final = re.compile(
-    r"accounts\.google\.com|(?:accounts|iamcredentials|oauth2|sts|www)(?:\.mtls|\.[a-z0-9-]{1,40}\.rep|-[a-z0-9-]{1,40}\.p)?\.googleapis\.com"
+    r"accounts\.google\.com|(?:accounts|iamcredentials|oauth2|sts)(?:\.mtls|\.[a-z0-9-]{1,40}\.rep|-[a-z0-9-]{1,40}\.p)?\.googleapis\.com"
 )
+_OLDER: Final = re.compile(rf"{_TOKENS.pattern}|www\.googleapis\.com")  # /oauth2/v4/token; it takes uploads to buckets, too
 
 
 def check(url: str, *, own_credentials: bool, allow: Sequence[str]) -> None:
@@ -24,10 +26,11 @@ def check(url: str, *, own_credentials: bool, allow: Sequence[str]) -> None:
 
 
 def check_for_secrets(url: str, *, own_credentials: bool, allow: Sequence[str]) -> None:
-    """The same for where refresh tokens, signed assertions and bearer tokens are exchanged."""
+    """The same for where refresh tokens, signed assertions and bearer tokens are exchanged. ``url``: in full."""
+    target = urlsplit(url)
     _check(
-        url,
-        _TOKENS,
+        f"{target.scheme}://{target.netloc}",
+        _OLDER if re.fullmatch("/oauth2/v[34]/token", target.path) else _TOKENS,
         "oauth2.googleapis.com",
         own_credentials,
         allow,

@@ -16,7 +16,8 @@ from ._algorithms import SIGNED
 _NAME: Final = "[A-Za-z0-9_-]{1,63}"
 # Projects by id, number or, in a domain of their own, example.com:id
 _PROJECT: Final = r"(?:[a-z0-9][a-z0-9.-]{0,62}:)?[a-z0-9][a-z0-9-]{0,62}"
-KEY: Final = re.compile(rf"projects/{_PROJECT}/locations/([a-z0-9-]{{1,63}})/keyRings/{_NAME}/cryptoKeys/{_NAME}")
+_LOCATION: Final = "[a-z0-9-]{1,63}"
+KEY: Final = re.compile(rf"projects/{_PROJECT}/locations/({_LOCATION})/keyRings/{_NAME}/cryptoKeys/{_NAME}")
 VERSION: Final = re.compile(rf"(?P<key>{KEY.pattern})/cryptoKeyVersions/(?P<number>[1-9][0-9]{{0,17}})")
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9-]{1,63}@[A-Za-z0-9.-]{1,190}")
 _EXAMPLE: Final = (
@@ -39,7 +40,7 @@ def check(uri: KeyURI) -> KeyURI:
     path = re.sub(r"(/cryptoKeys/[^/]+)/versions/", r"\1/cryptoKeyVersions/", path)  # sigstore's and cosign's short form
     version = VERSION.fullmatch(path)
     if not version and not KEY.fullmatch(path):
-        raise uri.refuse("names no Cloud KMS key", _EXAMPLE)
+        raise uri.refuse(f"names no Cloud KMS key{_wrong_part(path)}", _EXAMPLE)
     rest = path.removeprefix("projects/")
     uri = uri.replace(authority="projects", path=rest).check(endpoint=str, quota_project=str, impersonate=str, auth=("emulator",))
     if uri.kid and not version:
@@ -63,6 +64,25 @@ def place(uri: KeyURI) -> Place:
     path = f"projects/{uri.path}"
     pinned = VERSION.fullmatch(path)
     return Place(pinned["key"] if pinned else path, path if pinned else "", uri.segments[2])
+
+
+_PARTS: Final = {  # in the order of a name
+    "projects": (_PROJECT, "lower-case letters, digits and -"),
+    "locations": (_LOCATION, "lower-case letters, digits and -"),
+    "keyRings": (_NAME, "letters, digits, _ and -"),
+    "cryptoKeys": (_NAME, "letters, digits, _ and -"),
+    "cryptoKeyVersions": ("[1-9][0-9]{0,17}", "a number from 1"),
+}
+
+
+def _wrong_part(path: str) -> str:
+    """For a path that has the form of a name: which part is wrong, and how it should be. Else empty."""
+    words, values = path.split("/")[::2], path.split("/")[1::2]
+    if len(words) == len(values) and words in (list(_PARTS)[:4], list(_PARTS)):
+        for word, value in zip(words, values, strict=True):
+            if not re.fullmatch(_PARTS[word][0], value):
+                return f": {word}/ is followed by {_PARTS[word][1]}"
+    return ""
 
 
 def _check_parameters(uri: KeyURI) -> None:

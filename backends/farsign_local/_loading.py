@@ -59,7 +59,10 @@ def _encrypted_pem(content: bytes, passphrase: Passphrase) -> PrivateKey:
     try:
         return load_pem_private_key(content, secret.encode() if isinstance(secret, str) else secret)
     except (ValueError, UnsupportedAlgorithm):
-        raise InvalidKey("it is encrypted, and the passphrase does not open it", next_step=_LOOK) from None
+        raise InvalidKey(
+            "it is encrypted, and the passphrase does not open it",
+            next_step=f"{VARIABLE}, or what passphrase= returns, has to be the one that it was encrypted with",
+        ) from None
 
 
 def _ask(passphrase: Passphrase) -> str | bytes:

@@ -188,7 +188,7 @@ def _time(text: str) -> float:
 def _reading(what: str) -> Iterator[None]:
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError, InvalidKey):
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, InvalidKey):
         wrong = True
     else:
         wrong = False

@@ -11,11 +11,12 @@ from typing import Any, Final, NamedTuple
 
 import requests
 from hvac.exceptions import VaultError
-from urllib3.exceptions import NameResolutionError
+from urllib3.exceptions import NameResolutionError, ReadTimeoutError
 
 from farsign.driver import Failure
 from farsign.errors import (
     CredentialsExpired,
+    IntegrityFailure,
     KeyDeleted,
     KeyDisabled,
     KeyMisuse,
@@ -96,7 +97,11 @@ def _of_reply(refusal: Refused, endpoint: str) -> Failure:
 def _of_network(error: requests.RequestException) -> Failure:
     if isinstance(error, requests.exceptions.ChunkedEncodingError):  # it ended in the middle
         return Failure(ProviderUnavailable, reason="reset")
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return Failure(IntegrityFailure, reason="garbled reply")
+    if isinstance(error, requests.Timeout) or _caused_by(
+        error, ReadTimeoutError
+    ):  # requests has another name for it within a body
         return Failure(ProviderUnavailable, reason="timeout", answered=False)
     reason, step = "connect", ""
     if isinstance(error, requests.exceptions.SSLError):

@@ -67,7 +67,7 @@ def explain(uri: KeyURI) -> list[tuple[str, str]]:
     """Of a canonical URI."""
     server = uri.get("addr") or f"what {'BAO_ADDR or VAULT_ADDR' if uri.scheme == 'openbao' else 'VAULT_ADDR'} says"
     version = uri.get("version") or "the newest, once verifiers can know it"
-    return [("server", server), ("engine", mount_of(uri)), ("key", str(uri.authority)), ("version", version)]
+    return [("addr", server), ("mount", mount_of(uri)), ("key", str(uri.authority)), ("version", version)]
 
 
 def mount_of(uri: KeyURI) -> str:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from ._cloud import Cloud
 from ._load import AsyncSign, Sign
 
-READ: Final = 1.0  # seconds
+READ: Final = 1  # second
 
 
 class Bare(NamedTuple):

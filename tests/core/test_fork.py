@@ -4,67 +4,23 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import threading
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 from fakekms import AsyncDriver, FakeDriver, FakeKMS, WatchedDriver
+from faulty_children import busy, fork, outcomes, threads_have_ended
 
 from farsign._signer.signer import Signer
 
-pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
-    pytest.mark.filterwarnings(
-        "ignore:This process:DeprecationWarning"
-    ),  # Python 3.12 warns of fork with threads; that is the point
-]
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 
 def in_children(count: int, work: Callable[[], None], seconds: float = 30.0) -> None:
-    """Run ``work`` in forked children; fail if one raises or hangs."""
-    children = []
-    for _ in range(count):
-        pid = os.fork()
-        if pid == 0:
-            try:
-                work()
-                os._exit(0)
-            except BaseException:
-                traceback.print_exc()
-                os._exit(1)
-        children.append(pid)
-    end = time.monotonic() + seconds
-    for pid in children:
-        while (done := os.waitpid(pid, os.WNOHANG)) == (0, 0):
-            if time.monotonic() > end:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-                pytest.fail("a child hangs")
-            time.sleep(0.005)
-        assert os.waitstatus_to_exitcode(done[1]) == 0
-
-
-@contextmanager
-def busy(work: Callable[[], object], threads: int = 4) -> Iterator[None]:
-    stop = threading.Event()
-
-    def loop() -> None:
-        while not stop.is_set():
-            work()
-
-    running = [threading.Thread(target=loop) for _ in range(threads)]
-    for thread in running:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in running:
-            thread.join()
+    """Run ``work`` in forked children; fail if one raises or hangs. Threads that have ended are gone before."""
+    threads_have_ended(threading.active_count())
+    assert outcomes([fork(work) for _ in range(count)], seconds) == [0] * count
 
 
 @pytest.mark.parametrize("driver", [FakeDriver, WatchedDriver, AsyncDriver])
@@ -91,7 +47,7 @@ def test_a_child_forked_while_every_lock_is_held_does_not_hang() -> None:
     signer.check()
     resolver, leg = signer._resolver, signer.legs[0]
     drivers, handle = leg.drivers, leg.drivers.handle()
-    locks = [resolver._lock, leg._lock, leg.endpoint._lock, drivers._lock, handle._lock]
+    locks = [resolver._lock, leg.proving, leg.endpoint._lock, drivers._lock, handle._lock]
     locks += [drivers._workers._ready, drivers.aside._ready, resolver._fetcher._ready]
 
     def child() -> None:
@@ -126,7 +82,7 @@ def test_children_draw_different_jitter() -> None:
     readers = []
     for _ in range(4):
         reader, writer = os.pipe()
-        in_children(1, lambda writer=writer: os.write(writer, repr(random.random()).encode()) and None)
+        in_children(1, lambda writer=writer: os.write(writer, repr(random.random()).encode()))
         os.close(writer)
         readers.append(os.read(reader, 100))
         os.close(reader)

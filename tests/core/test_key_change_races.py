@@ -72,7 +72,7 @@ def test_ten_thousand_key_changes_racing_with_threads_and_tasks() -> None:
         kms.latest = pool[number % len(pool)]
         signer.invalidate()
         signer.key()
-        if number % 50 == 0:
+        if number % 50 == 0 and not kms.replies:  # three in a row would be the end of one signature, rightly
             kms.replies.append(flip)
     stop.set()
     for thread in threads:

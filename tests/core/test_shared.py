@@ -197,6 +197,25 @@ def test_a_fetch_that_hangs_is_left_behind_and_its_late_answer_is_not_taken(cloc
     assert credential.get(5) == 1
 
 
+def test_what_waited_behind_fetches_that_hang_is_not_fetched_when_they_end(clock: FakeClock, fetch: Fetching) -> None:
+    credential = ExpiringCredential(fetch, clock=clock)
+    fetch.gate.clear()
+    for _ in range(20):
+        with pytest.raises(ProviderUnavailable):
+            credential.get(0.001)
+        clock.now += 10
+    settle(lambda: fetch.calls == 4)
+    fetch.gate.set()
+    assert credential.get(5) == 5
+    time.sleep(0.05)
+    assert fetch.calls == 5
+
+
+def test_its_repr_shows_no_secret() -> None:
+    """RULES 16."""
+    assert "canary" not in repr(Credential("canary", None))
+
+
 def in_child(work: Callable[[], bool]) -> bool:
     """Whether the work was true in a forked child."""
     child = os.fork()

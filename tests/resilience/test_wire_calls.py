@@ -21,10 +21,11 @@ FAULTS = ("throttle:sign", "error:sign:unavailable", "reset:sign", "truncate:sig
 @pytest.mark.parametrize("native", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_an_attempt_is_one_wire_call(fault: str, native: bool, cloud: Emulator, made: EmulatedKey) -> None:
-    for attempts in (1, 3):
-        policy = farsign.Policy(timeout=10.0, attempt_timeout=0.3, attempts=attempts)
+    for attempts in (1, 2):
+        policy = farsign.Policy(timeout=10.0, attempt_timeout=0.3 if "stall" in fault else 2.0, attempts=attempts)
         with farsign.open_signer(made.uri, policy=policy) as signer:
             key = signer.key()
+            asyncio.run(key.asign(b"warm", timeout=10.0))  # the first one imports the SDK's other half
             cloud.faults.order(fault)
             before = cloud.calls("sign")
             with pytest.raises(errors.ProviderError):
@@ -36,7 +37,7 @@ def test_an_attempt_is_one_wire_call(fault: str, native: bool, cloud: Emulator, 
 
 def test_a_fifth_of_faults_loses_nothing(row: Backend, cloud: Emulator, signer: farsign.Signer) -> None:
     """The short form of ``python -m benchmarks.chaos``. Retries follow the arithmetic of independent faults: 2,500 in 10,000."""
-    key, count, threads = signer.key(), many(400, 10_000), 8
+    key, count, threads = signer.key(), many(200, 10_000), 16
     lost: list[Exception] = []
 
     def work(thread: int) -> None:
@@ -48,7 +49,7 @@ def test_a_fifth_of_faults_loses_nothing(row: Backend, cloud: Emulator, signer: 
                 lost.append(error)
 
     before = cloud.calls("sign")
-    cloud.faults.mix("sign", 0.2, {"error:unavailable": 50, "throttle": 25, "reset": 15, "latency:1.5": 2})
+    cloud.faults.mix("sign", 0.2, {"error:unavailable": 50, "throttle": 25, "reset": 15, "latency:1.5": 1})
     running = [threading.Thread(target=work, args=(thread,)) for thread in range(threads)]
     for thread in running:
         thread.start()
@@ -56,7 +57,7 @@ def test_a_fifth_of_faults_loses_nothing(row: Backend, cloud: Emulator, signer: 
         thread.join()
     assert lost == []
     calls = cloud.calls("sign") - before
-    assert 1.1 * count < calls < 1.27 * count + 5 * (0.31 * count) ** 0.5  # five standard deviations
+    assert count < calls < 1.25 * count + 5 * (0.31 * count) ** 0.5  # five standard deviations
 
 
 def test_what_a_quota_refuses_is_waited_for(cloud: Emulator, signer: farsign.Signer) -> None:
@@ -73,9 +74,9 @@ def test_what_a_quota_refuses_is_waited_for(cloud: Emulator, signer: farsign.Sig
             return True
 
         running = []
-        for _ in range(600):
+        for _ in range(300):
             running.append(asyncio.create_task(one()))
             await asyncio.sleep(1 / 300)
         return sum(await asyncio.gather(*running))
 
-    assert asyncio.run(offer()) >= 2.0 * 100 * 0.8  # of two seconds; benchmarks.chaos measures it exactly
+    assert asyncio.run(offer()) >= 1.0 * 100 * 0.8  # of one second; benchmarks.chaos measures it exactly

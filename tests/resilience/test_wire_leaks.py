@@ -39,7 +39,7 @@ def test_nothing_grows_with_signatures(server: Remote) -> None:
         def burst(count: int) -> None:
             in_threads(8, lambda _: [key.sign(b"x") for _ in range(count // 8)], seconds=600)
 
-        burst(many(500, 5_000))
+        burst(many(300, 5_000))
         limit = Census.now().plus(SLACK)
         burst(many(2_000, 100_000))
         settles(limit)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from faulty_backends import ALGORITHM, Backend, running
-from faulty_children import START_METHODS, TRUSTING, busy, fork, outcomes, sign_many, threads_have_ended
+from faulty_children import START_METHODS, here, in_a_process_of_its_own
 from faulty_proxy import ForgetfulProxy
 from faulty_remote import remote
 
@@ -26,73 +22,14 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
 CHILDREN, EACH = many(4, 100), many(10, 100)
 
 
-@pytest.fixture
-def trusting(row: Backend) -> Iterator[farsign.Signer]:
-    """The provider is another process, as it is: some servers (gRPC's) do not bear being in a process that forks."""
+@pytest.mark.parametrize("start", START_METHODS)
+def test_the_fork_matrix(start: str, row: Backend) -> None:
+    """The provider is another process, as it is in life."""
     with running(row.scheme):
         pass  # skips the test where there is none
-    with remote(row.scheme, ALGORITHM) as server, farsign.open_signer(server.uri, policy=TRUSTING) as signer:
-        signer.key().sign(b"warm")
-        yield signer
-
-
-@pytest.mark.parametrize("start", START_METHODS.values(), ids=START_METHODS)
-def test_the_fork_matrix(start: Callable[..., list[int | str]], trusting: farsign.Signer) -> None:
-    assert set(start(trusting, CHILDREN, EACH)) == {0}
-    sign_many(trusting, "parent", 3)
-
-
-LOCKS = (type(threading.Lock()), type(threading.RLock()))
-OURS = ("farsign", "azure", "boto3", "botocore", "google", "grpc", "hvac", "requests", "urllib3")
-
-
-def locks() -> list[Any]:
-    """Of every object and module of farsign, its backends and their SDKs in this process, but the emulator's."""
-    found: dict[int, Any] = {}
-    for each in gc.get_objects():
-        home = getattr(type(each), "__module__", None)
-        if isinstance(each, dict) or not isinstance(home, str):
-            continue
-        if type(each).__name__ == "module":
-            home = each.__name__
-        if home.split(".")[0].partition("_")[0] not in OURS or "emulator" in home or "testing" in home:
-            continue
-        for value in list(getattr(each, "__dict__", {}).values()):
-            lock = value._lock if isinstance(value, threading.Condition) else value
-            if isinstance(lock, LOCKS):
-                found[id(lock)] = lock
-    return list(found.values())
-
-
-def test_a_child_forked_while_every_lock_is_held(trusting: farsign.Signer) -> None:
-    """RULES 22: no lock of the parent's is ever acquired. They are looked for, so that a new one is held as well."""
-    holding, release = threading.Event(), threading.Event()
-    held: list[Any] = []
-
-    def hold() -> None:
-        for lock in locks():
-            if lock.acquire(timeout=0.5):
-                held.append(lock)
-        holding.set()
-        release.wait(60)
-        for lock in held:
-            lock.release()
-
-    def child() -> None:
-        trusting.invalidate()
-        sign_many(trusting, "child", 3)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    holding.wait(60)
-    try:
-        found = outcomes([fork(child) for _ in range(2)], seconds=30.0)
-    finally:
-        release.set()
-        thread.join()
-    assert found == [0, 0]
-    assert len(held) >= 8, "the signer's own, its legs', its drivers', its workers', ..."
-    sign_many(trusting, "parent", 2)
+    run = here if row.http else in_a_process_of_its_own
+    with remote(row.scheme, ALGORITHM) as server:
+        assert set(run(start, server.uri, CHILDREN, EACH)) == {0}
 
 
 FROZEN = """
@@ -138,17 +75,3 @@ def test_the_first_signature_after_a_freeze(connections: int, row: Backend, clou
         finally:
             child.kill()
             proxy.close()
-
-
-def test_forking_again_and_again_while_others_sign(trusting: farsign.Signer) -> None:
-    """A child forks a grandchild, whose parent goes on."""
-
-    def child() -> None:
-        sign_many(trusting, "child", 2)
-        assert outcomes([fork(lambda: sign_many(trusting, "grandchild", 3))]) == [0]
-        sign_many(trusting, "child", 2)
-
-    before = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
-    with busy(lambda: trusting.key().sign(b"busy"), threads=2):
-        assert outcomes([fork(child) for _ in range(2)]) == [0, 0]
-    threads_have_ended(before)

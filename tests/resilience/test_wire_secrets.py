@@ -17,6 +17,7 @@ from farsign._signer.signing import sign_with
 from farsign.errors import FarsignError
 from farsign.testing._http import HttpServer
 from farsign.testing._tls import server_certificate
+from farsign.testing.conformance._harness import many
 from farsign.testing.emulator import EmulatedKey, Emulator, Reply, Request
 
 MESSAGE = b"canary-message-5c1f0a"
@@ -51,7 +52,7 @@ def told() -> Iterator[io.StringIO]:
 def test_canaries_are_nowhere(
     row: Backend, cloud: Emulator, made: EmulatedKey, told: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In logs at DEBUG, exceptions and their causes, tracebacks with the frames' own locals left out, reprs, events, spans and metrics."""
+    """In logs at DEBUG, exceptions and their causes, tracebacks, reprs, events, spans and metrics."""
     pytest.importorskip("opentelemetry.sdk", reason="needs opentelemetry-sdk")
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -116,7 +117,7 @@ class Elsewhere:
         self._server.close()
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("status", (302, 307, 301, 308)[: many(2, 4)])
 def test_a_redirect_to_another_host_carries_no_credential(
     status: int, row: Backend, cloud: Emulator, made: EmulatedKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +125,7 @@ def test_a_redirect_to_another_host_carries_no_credential(
     if not row.http:
         pytest.skip("no redirects on this wire")
     elsewhere = Elsewhere(tls="https" in cloud.url)
-    opened = row.given(cloud, made, monkeypatch, policy=farsign.Policy(timeout=1.0))
+    opened = row.given(cloud, made, monkeypatch, policy=farsign.Policy(timeout=0.4))
     with opened.signer as signer:
         key = signer.key(timeout=5.0)
         key.sign(b"x", timeout=5.0)

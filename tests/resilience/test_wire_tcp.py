@@ -16,14 +16,14 @@ from farsign.testing.conformance import verify
 from farsign.testing.conformance._harness import many
 from farsign.testing.emulator import EmulatedKey, Emulator
 
-TIMEOUT: Final = 0.6
+TIMEOUT: Final = 0.4
 SLACK: Final = 0.05 * 5  # RULES 38
-ENDLESS: Final = {  # no reply in time
-    "latency": ("latency", {"latency": 5000}),
-    "a black hole": ("timeout", {"timeout": 0}),
-    "a slow drip": ("slicer", {"average_size": 1, "size_variation": 0, "delay": 50_000}),
-    "hardly any bandwidth": ("bandwidth", {"rate": 0}),
-}
+ENDLESS: Final = (  # no reply in time
+    pytest.param(("timeout", {"timeout": 0}), id="a black hole"),
+    pytest.param(("slicer", {"average_size": 1, "size_variation": 0, "delay": 50_000}), id="a slow drip"),
+    pytest.param(("latency", {"latency": 5000}), id="latency"),
+    pytest.param(("bandwidth", {"rate": 0}), id="hardly any bandwidth"),
+)
 BROKEN: Final = {  # no reply at all
     "reset": ("reset_peer", {"timeout": 0}),
     "half-closed in the middle of the reply": ("limit_data", {"bytes": 100}),
@@ -50,7 +50,7 @@ def key(proxy: Proxy, cloud: Emulator, made: EmulatedKey) -> Iterator[farsign.Si
         yield signer.check()
 
 
-@pytest.mark.parametrize("toxic", ENDLESS.values(), ids=ENDLESS)
+@pytest.mark.parametrize("toxic", ENDLESS[: many(2, 4)])
 def test_a_call_ends_in_time(toxic: Toxic, proxy: Proxy, key: farsign.SigningKey) -> None:
     kind, attributes = toxic
     proxy.add(kind, **attributes)
@@ -102,10 +102,14 @@ def signs(key: farsign.SigningKey) -> None:
 def recovers(key: farsign.SigningKey) -> None:
     """At the latest when an open breaker lets a probe through: within 6 s."""
     end = time.monotonic() + 6.0
-    while True:
-        try:
-            return signs(key)
-        except errors.ProviderUnavailable as error:
-            assert error.retry_after is not None
-            assert time.monotonic() + error.retry_after < end
-            time.sleep(error.retry_after)
+    while (wait := signs_or_wait(key)) is not None:
+        assert time.monotonic() + wait < end
+        time.sleep(wait)
+
+
+def signs_or_wait(key: farsign.SigningKey) -> float | None:
+    try:
+        signs(key)
+    except errors.ProviderUnavailable as error:
+        return error.retry_after or 0.1
+    return None

@@ -18,7 +18,7 @@ from farsign.errors import DeadlineExceeded, ProviderUnavailable
 from farsign.testing.conformance import verify
 from farsign.testing.emulator import EmulatedKey, Emulator
 
-TIMEOUT = 0.6
+TIMEOUT = 0.4
 SLACK = 0.05 * 5  # RULES 38
 TOO_LATE = (DeadlineExceeded, ProviderUnavailable)
 

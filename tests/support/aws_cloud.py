@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import farsign
+from farsign.testing.conformance._verify import is_valid
 from farsign_aws._emulator import AwsEmulator
 
+Emulators = Callable[..., AwsEmulator]
+ROLE = "arn:aws:iam::111122223333:role/signer"
+PATIENT = farsign.Policy(timeout=10.0)
 REGIONS = ("eu-west-1", "us-east-1")
 HOSTS = tuple(f"{service}.{region}.amazonaws.com" for service in ("kms", "sts") for region in REGIONS)
 KEYS = "aws_access_key_id = {0.access_key}\naws_secret_access_key = {0.secret}\naws_session_token = {0.token}\n"
@@ -48,3 +54,33 @@ def cloud(monkeypatch: pytest.MonkeyPatch, no_settings: Path) -> Iterator[Cloud]
         monkeypatch.setenv("AWS_CA_BUNDLE", emulator.certificate.ca_file)
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"https://sts.eu-west-1.amazonaws.com:{emulator.port}")
         yield emulator
+
+
+@pytest.fixture
+def in_environment(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "emulator")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "emulator")
+
+
+def signs(uri: str, **options: Any) -> farsign.SigningKey:
+    with farsign.open_signer(uri, policy=PATIENT, **options) as signer:
+        key = signer.key()
+        assert is_valid(key.public_key(), "ES256", key.sign(b"x"), b"x")
+        return key
+
+
+def together(count: int, work: Callable[[], object]) -> None:
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert not failed, failed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import boto3
@@ -22,7 +23,7 @@ def client(
     **config: Any,
 ) -> Any:
     config = {"retries": {"total_max_attempts": 1}, "read_timeout": 10, **config}
-    return boto3.session.Session().client(
+    return _session().client(
         service,
         region_name=region,
         endpoint_url=endpoint,
@@ -31,6 +32,12 @@ def client(
         aws_session_token=token,
         config=Config(**config),
     )
+
+
+@lru_cache(maxsize=1)
+def _session() -> boto3.session.Session:
+    """One for all: it reads the service models, which takes longer than most tests."""
+    return boto3.session.Session()
 
 
 def refused(call: Callable[..., Any], **arguments: Any) -> tuple[str, str, int]:

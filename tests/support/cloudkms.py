@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import farsign_gcp  # noqa: F401 - before gRPC: it says how that is to wait
+import farsign_gcp._sdk  # noqa: F401 - before gRPC: it says how that is to wait
 
 # isort: split
 import socket

@@ -5,9 +5,13 @@ A child signs messages of its own with ``Policy(verify=False)`` and checks each 
 
 from __future__ import annotations
 
+import gc
+import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -15,7 +19,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import farsign
 from farsign.testing.conformance import verify
@@ -25,7 +29,7 @@ SECONDS: Final = 120.0  # after which a child hangs
 
 
 def sign_many(signer: farsign.Signer, name: str, count: int, threads: int = 1) -> None:
-    """Raises what goes wrong in any thread."""
+    """Raises what goes wrong in any thread. One thread is this one: a thread that ends just before a fork is a hazard of its own."""
     failed: list[BaseException] = []
 
     def work(thread: int) -> None:
@@ -37,9 +41,10 @@ def sign_many(signer: farsign.Signer, name: str, count: int, threads: int = 1) -
         except BaseException as error:
             failed.append(error)
 
-    running = [threading.Thread(target=work, args=(thread,)) for thread in range(threads)]
+    running = [threading.Thread(target=work, args=(thread,)) for thread in range(1, threads)]
     for each in running:
         each.start()
+    work(0)
     for each in running:
         each.join()
     if failed:
@@ -95,7 +100,7 @@ def outcomes(children: list[int], seconds: float = SECONDS) -> list[int | str]:
     return found
 
 
-def threads_have_ended(before: int, seconds: float = 5.0) -> None:
+def threads_have_ended(before: int, seconds: float = 0.5) -> None:
     """Until the system's threads are gone too: one that is ending holds a lock of OpenSSL's, and a child forked then never gets it."""
     tasks, end = Path("/proc/self/task"), time.monotonic() + seconds
     while tasks.is_dir() and len(list(tasks.iterdir())) > before and time.monotonic() < end:
@@ -167,6 +172,67 @@ def by_prefork(signer: farsign.Signer, children: int, each: int) -> list[int | s
             return list(waiting.get(SECONDS))
 
 
+def by_fork_while_every_lock_is_held(signer: farsign.Signer, children: int, each: int) -> list[int | str]:
+    """No lock of the parent's is ever acquired (RULES 22). They are looked for, so that a new one is held as well."""
+    holding, release, held = threading.Event(), threading.Event(), list[Any]()
+
+    def hold() -> None:
+        held.extend(lock for lock in locks() if lock.acquire(timeout=0.5))
+        holding.set()
+        release.wait(60)
+        for lock in held:
+            lock.release()
+
+    def child() -> None:
+        signer.invalidate()
+        sign_many(signer, "child", 3)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    holding.wait(60)
+    try:
+        found = outcomes([fork(child) for _ in range(2)], seconds=30.0)
+    finally:
+        release.set()
+        thread.join()
+    assert len(held) >= 8, "the signer's own, its legs', its drivers', its workers', ..."
+    return found
+
+
+LOCKS = (type(threading.Lock()), type(threading.RLock()))
+OURS = ("farsign", "azure", "boto3", "botocore", "google", "grpc", "hvac", "requests", "urllib3")
+
+
+def locks() -> list[Any]:
+    """Of every object and module of farsign, its backends and their SDKs in this process, but the emulator's."""
+    found: dict[int, Any] = {}
+    for each in gc.get_objects():
+        home = getattr(type(each), "__module__", None)
+        if isinstance(each, dict) or not isinstance(home, str):
+            continue
+        if type(each).__name__ == "module":
+            home = each.__name__
+        if home.split(".")[0].partition("_")[0] not in OURS or "emulator" in home or "testing" in home:
+            continue
+        for value in list(getattr(each, "__dict__", {}).values()):
+            lock = value._lock if isinstance(value, threading.Condition) else value
+            if isinstance(lock, LOCKS):
+                found[id(lock)] = lock
+    return list(found.values())
+
+
+def by_fork_again_and_again(signer: farsign.Signer, children: int, each: int) -> list[int | str]:
+    """A child forks a grandchild, and goes on."""
+
+    def child() -> None:
+        sign_many(signer, "child", 2)
+        assert outcomes([fork(lambda: sign_many(signer, "grandchild", 3))]) == [0]
+        sign_many(signer, "child", 2)
+
+    with busy(lambda: signer.key().sign(b"busy"), threads=2):
+        return outcomes([fork(child) for _ in range((children + 1) // 2)])
+
+
 class _Task:
     """What a pool can pickle: the function itself is in the child already."""
 
@@ -182,4 +248,26 @@ START_METHODS: Final = {
     "spawn": by_spawn,
     "preload": by_preload,
     "prefork": by_prefork,
+    "locked": by_fork_while_every_lock_is_held,
+    "again": by_fork_again_and_again,
 }
+
+
+def in_a_process_of_its_own(start: str, uri: str, children: int, each: int) -> list[int | str]:
+    """For SDKs whose own servers, which other tests run in this process, do not bear a fork."""
+    command = [sys.executable, __file__, start, uri, str(children), str(each)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=600, check=True)
+    found: list[int | str] = json.loads(done.stdout)
+    return found
+
+
+def here(start: str, uri: str, children: int, each: int) -> list[int | str]:
+    with farsign.open_signer(uri, policy=TRUSTING) as signer:
+        signer.key().sign(b"warm")
+        found = START_METHODS[start](signer, children, each)
+        sign_many(signer, "parent", 3)
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(here(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))))

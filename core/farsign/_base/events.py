@@ -105,7 +105,9 @@ def observe(callback: Callback) -> Callable[[], None]:
     """
     global _callbacks
     if not callable(callback):
-        raise ConfigurationError("observe() takes a function of one event", next_step=f"got {type(callback).__name__}")
+        raise ConfigurationError(
+            f"observe() takes a function of one event, not {type(callback).__name__}", next_step="write farsign.observe(print)"
+        )
     _callbacks = (*_callbacks, callback)
 
     def unsubscribe() -> None:

@@ -23,7 +23,8 @@ class Policy:
     recheck: how often a moving name (alias, latest version, file) is looked up. stale: how long the last answer is used while the
     provider does not answer. retire_after: how long a replaced version stays published; must cover a token's life.
     follow: "wait", or "immediately": if the old version is gone, sign with a new one that verifiers may not know yet.
-    verify: check each signature before it is returned. concurrency: calls under way at once from worker threads; those that wait for one are not timed yet.
+    verify: check each signature before it is returned. concurrency: calls under way at once, on worker threads and in each event loop;
+    others wait for a place before their attempt begins.
     """
 
     timeout: float = 2.5
@@ -46,11 +47,17 @@ class Policy:
             number = isinstance(value, int) and not isinstance(value, bool) if at_least_one else is_seconds(value)
             if not number or value < at_least_one:
                 expected = "a whole number from 1" if at_least_one else "seconds, 0 or more"
-                raise ConfigurationError(f"Policy({field.name}=...) is {expected}", next_step=f"got {value!r}")
+                raise ConfigurationError(
+                    f"Policy({field.name}=...) is {expected}, not {value!r}", next_step=f"leave it out for {field.default!r}"
+                )
         if not isinstance(self.verify, bool):
-            raise ConfigurationError("Policy(verify=...) is True or False", next_step=f"got {self.verify!r}")
+            raise ConfigurationError(
+                f"Policy(verify=...) is True or False, not {self.verify!r}", next_step="leave it out for True"
+            )
         if self.follow not in ("wait", "immediately"):
-            raise ConfigurationError("Policy(follow=...) is 'wait' or 'immediately'", next_step=f"got {self.follow!r}")
+            raise ConfigurationError(
+                f"Policy(follow=...) is 'wait' or 'immediately', not {self.follow!r}", next_step="leave it out for 'wait'"
+            )
 
 
 def is_seconds(value: object) -> bool:
@@ -67,7 +74,7 @@ _deadline: ContextVar[float | None] = ContextVar("farsign_deadline", default=Non
 def deadline(seconds: float, *, clock: Clock = SYSTEM) -> Iterator[None]:
     """All calls inside end within ``seconds`` from now, unless they are given a timeout of their own. Nested: the earlier counts."""
     if not is_seconds(seconds):
-        raise ConfigurationError("deadline() takes seconds", next_step=f"got {seconds!r}")
+        raise ConfigurationError(f"deadline() takes seconds, not {seconds!r}", next_step="write farsign.deadline(2.5)")
     until, outer = clock.monotonic() + seconds, _deadline.get()
     token = _deadline.set(until if outer is None else min(until, outer))
     try:
@@ -80,7 +87,9 @@ def ends_at(timeout: float | None, policy: Policy, clock: Clock) -> float:
     """The monotonic time at which a call started now has to end: its argument, else the context, else the policy."""
     if timeout is not None:
         if not is_seconds(timeout) or timeout <= 0:
-            raise ConfigurationError("timeout is seconds, more than 0", next_step=f"got {timeout!r}")
+            raise ConfigurationError(
+                f"timeout is seconds, more than 0, not {timeout!r}", next_step="leave it out for Policy.timeout"
+            )
         return clock.monotonic() + timeout
     context = _deadline.get()
     return clock.monotonic() + policy.timeout if context is None else context

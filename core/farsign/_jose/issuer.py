@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from farsign import jwk
 from farsign._base.policy import Policy
@@ -129,12 +130,21 @@ def open_issuer(
     opened: list[Signer] = []
     try:
         for uri in _listed(uris):
+            _refuse_comma(uri)
             opened.append(open_signer(uri, policy=policy, allow_hosts=allow_hosts))
         return Issuer(opened)
     except BaseException:
         for signer in opened:
             signer.close()
         raise
+
+
+_TWO_URIS: Final = re.compile(r"[,;][a-z][a-z0-9+.-]*:/")
+
+
+def _refuse_comma(uri: str | KeyURI) -> None:
+    if isinstance(uri, str) and _TWO_URIS.search(uri):
+        raise InvalidKeyURI("one key URI seems to be two", next_step="separate them by white space, or give a list")
 
 
 def _listed(uris: str | KeyURI | Iterable[str | KeyURI]) -> Iterable[str | KeyURI]:

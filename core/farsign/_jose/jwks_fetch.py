@@ -90,7 +90,7 @@ def _fetch(client: Any, url: str, etag: str | None, seconds: float) -> Document:
                 raise KeySetUnavailable(f"the key set's server answered {reply.status_code}", reason=f"http {reply.status_code}")
             return Document(_body(reply, until), reply.headers.get("etag"), _max_age(reply))
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        failure = KeySetUnavailable(f"the key set could not be fetched ({type(error).__name__})", reason=type(error).__name__)
+        failure = KeySetUnavailable(f"its server could not be asked ({type(error).__name__})", reason=type(error).__name__)
     raise failure
 
 

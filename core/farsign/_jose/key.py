@@ -158,7 +158,9 @@ def _public(native: Any, alg: str | None, kid: str | None) -> Key:
         raise AlgorithmRequired(f"this key fits {' '.join(names)}", next_step="say which your issuer uses: alg='RS256'")
     algorithm = default_name(names[0]) if alg is None else alg
     if not isinstance(algorithm, str) or algorithm not in JOSE or primitive(algorithm) not in names:
-        raise InvalidKey(f"alg does not fit this key, which fits {' '.join(names)}")
+        raise InvalidKey(
+            f"alg does not fit this key, which fits {' '.join(names)}", next_step="give one of these, or another key"
+        )
     accepts = frozenset(("EdDSA", "Ed25519") if alg is None and algorithm == "EdDSA" else (algorithm,))
     return Key(algorithm, accepts, None if kid is None else check_kid(kid), checker(native, algorithm), native=native)
 

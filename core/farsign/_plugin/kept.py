@@ -68,8 +68,8 @@ class Distrustful:
         return _distrust(super().proxy_manager_for(*arguments, **options))  # type: ignore[misc]  # as above
 
 
-class _Pool:
-    """Mixed into urllib3's pools. A connection that is closed here is opened as a new one is, a proxy's tunnel included."""
+class DistrustfulPool:
+    """Mixed into urllib3's pools, by ``Distrustful`` or by hand. A connection that is closed here is opened as a new one is, a proxy's tunnel included."""
 
     def _get_conn(self, *arguments: Any, **options: Any) -> Any:
         connection, use = super()._get_conn(*arguments, **options), current()  # type: ignore[misc]  # the pool's, which follows
@@ -88,14 +88,16 @@ def _distrust(manager: Any) -> Any:
     """Of urllib3's PoolManagers one whose pools are ours."""
     kinds = manager.pool_classes_by_scheme
     manager.pool_classes_by_scheme = {
-        scheme: kind if issubclass(kind, _Pool) else type(kind.__name__, (_Pool, kind), {}) for scheme, kind in kinds.items()
+        scheme: kind if issubclass(kind, DistrustfulPool) else type(kind.__name__, (DistrustfulPool, kind), {})
+        for scheme, kind in kinds.items()
     }
     return manager
 
 
 def renew(session: Any) -> None:
     """In a forked child, the connections of a requests.Session that somebody else made."""
-    for adapter in {id(each): each for each in session.adapters.values()}.values():
+    pooling = {id(each): each for each in session.adapters.values() if hasattr(each, "init_poolmanager")}
+    for adapter in pooling.values():
         _inherited.append((adapter.poolmanager, adapter.proxy_manager))
         adapter.proxy_manager = {}
         adapter.init_poolmanager(adapter._pool_connections, adapter._pool_maxsize, block=adapter._pool_block)

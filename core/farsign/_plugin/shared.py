@@ -78,6 +78,9 @@ class Credential(NamedTuple, Generic[T]):
     value: T
     expires: float | None
 
+    def __repr__(self) -> str:  # the value is a secret
+        return f"Credential(expires={self.expires!r})"
+
 
 class ExpiringCredential(Generic[T]):
     """Fetched once for all threads, renewed ahead in the background, fetched again at most every 30 s when it is refused.
@@ -128,6 +131,8 @@ class ExpiringCredential(Generic[T]):
             return self._flight
 
     def _renew(self, started: float) -> Credential[T]:
+        if self._clock.monotonic() >= started + LIMIT:  # no thread was free for so long: those who ask now have another
+            raise ProviderUnavailable("the fetch of a credential was left behind", reason="timeout", answered=False, counts=False)
         fresh = self._fetch(LIMIT)
         with self._lock:
             if started >= self._started:  # else it was left behind

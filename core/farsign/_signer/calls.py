@@ -1,52 +1,25 @@
-"""Attempts: a driver call, again and elsewhere as the funnel allows, with what went wrong told to observers. One object per Signer."""
+"""What drivers are asked: to describe, to list, to sign, and to show that another leg holds the same key. One object per Signer."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, NamedTuple, NoReturn, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from farsign._base import events
 from farsign._base.clock import Clock
 from farsign._base.policy import Policy
-from farsign._base.workers import wait_for
-from farsign.driver import (
-    AsyncRemoteSigner,
-    CredentialRefresher,
-    KeyDescription,
-    RemoteSigner,
-    SignReply,
-    SignRequest,
-    VersionLister,
-)
-from farsign.errors import (
-    BackendBroken,
-    CredentialsExpired,
-    FarsignError,
-    KeyMismatch,
-    PermissionDenied,
-    ProviderError,
-    ProviderUnavailable,
-    Throttled,
-)
+from farsign.driver import AsyncRemoteSigner, KeyDescription, RemoteSigner, SignReply, SignRequest, VersionLister
+from farsign.errors import KeyMismatch, PermissionDenied
 
-from .funnel import DEFINITE, ELSEWHERE, Operation, least, translate
-from .legs import Leg, Route, tell_breaker
+from .attempts import Attempts, Try, Work
+from .funnel import Operation
+from .legs import Leg
 from .signing_key import Plan, SigningKey
-from .turns import Turn
 from .versions import Listing
 
-TELLING: Final = 5.0  # times the median that an attempt has to wait in vain before that counts against its endpoint
+SEARCHED: Final = 5  # versions, newest first, among which a leg's equal of a key is looked for
 T = TypeVar("T")
-Work = Callable[[RemoteSigner, float], T]
 Make = Callable[[KeyDescription, Leg], SigningKey]
-
-
-class Try(NamedTuple):
-    """One attempt: where, in what time, since when (the clock's monotonic seconds)."""
-
-    leg: Leg
-    turn: Turn
-    started: float
 
 
 class Answer(NamedTuple):
@@ -64,7 +37,7 @@ class Calls:
         self.legs, self.policy, self.clock = tuple(legs), policy, clock
         self.name = legs[0].name
         self._make = make
-        self._route = Route(legs, clock)
+        self._attempts = Attempts(legs, policy, clock)
 
     @property
     def endpoint(self) -> str:
@@ -73,31 +46,29 @@ class Calls:
     def operation(self, timeout: float | None) -> Operation:
         return Operation(self.policy, self.clock, timeout)
 
-    # -- what drivers do --------------------------------------------------------------------------------------------------
-
     def described(self, version: str | None, leg: Leg, operation: Operation, *, again: bool = True) -> SigningKey:
         """A version, or what the name means there now. ``again``: retry, as the funnel allows."""
 
         def work(driver: RemoteSigner, timeout: float) -> KeyDescription:
             return driver.describe(version, timeout=timeout)
 
-        return self._make(self._call(operation, "describe", lambda _: work, (leg,), again=again), leg)
+        return self._make(self._attempts.call(operation, "describe", lambda _: work, (leg,), again=again), leg)
 
     def prove(self, key: SigningKey, leg: Leg, operation: Operation) -> None:
         """That leg holds that key. Raises KeyMismatch if not."""
 
         def prepare(leg: Leg) -> Work[None]:
-            leg.version_of(key, self, operation)
+            self.version_at(leg, key, operation)
             return lambda driver, timeout: None
 
-        self._call(operation, "prove", prepare, (leg,))
+        self._attempts.call(operation, "prove", prepare, (leg,))
 
     def listing(self, leg: Leg, operation: Operation, *, again: bool = True) -> Listing:
         """Versions, newest first; empty where the driver lists none or may not."""
         if not isinstance(leg.drivers.handle().driver, VersionLister):
             return ()
         try:
-            return self._call(operation, "list", lambda _: _versions_of, (leg,), again=again)
+            return self._attempts.call(operation, "list", lambda _: _versions_of, (leg,), again=again)
         except PermissionDenied:
             events.logger.warning("%s: versions may not be listed; the newest is taken as it is", leg.name)
             events.emit(events.ListingDenied(leg.endpoint.name, leg.name))
@@ -105,174 +76,66 @@ class Calls:
 
     def sign(self, operation: Operation, plan: Plan) -> Answer:
         def prepare(leg: Leg) -> Work[Answer]:
-            request = plan.request_for(leg.version_of(plan.key, self, operation))
+            request = plan.request_for(self.version_at(leg, plan.key, operation))
             return lambda driver, timeout: Answer(driver.sign(request, timeout=timeout), request, leg)
 
-        return self._call(operation, "sign", prepare, (), plan.algorithm.name)
+        return self._attempts.call(operation, "sign", prepare, (), plan.algorithm.name)
 
     async def asign(self, operation: Operation, plan: Plan) -> Answer:
         """As ``sign``. The rare proof that another leg holds the key runs on a thread."""
-        algorithm = plan.algorithm.name
-        while True:
-            attempt = self._begin(operation, ())
-            try:
-                version = await self._version_at(attempt.leg, plan, operation)
-                request = plan.request_for(version)
-                reply = await self._attempt(attempt, request)
-            except Exception as error:
-                ours = self._failed(error, attempt, "sign", algorithm)
-            else:
-                self._succeeded(attempt, "sign", algorithm)
-                return Answer(reply, request, attempt.leg)
-            if wait := await self._aafter(ours, attempt, "sign", operation):
-                await self.clock.asleep(wait)
 
-    async def _version_at(self, leg: Leg, plan: Plan, operation: Operation) -> str:
-        if plan.key.leg is leg:
-            return plan.key.version
-        return await self.aside(operation, lambda: leg.version_of(plan.key, self, operation))
+        async def attempted(attempt: Try) -> Answer:
+            leg, key = attempt.leg, plan.key
+            version = key.version if key.leg is leg else await self.aside(operation, lambda: self.version_at(leg, key, operation))
+            request = plan.request_for(version)
+            return Answer(await _signed(attempt, request), request, leg)
 
-    def _attempt(self, attempt: Try, request: SignRequest) -> Awaitable[SignReply]:
-        drivers = attempt.leg.drivers
-        if drivers.native_async:
-            return drivers.acall_native(lambda driver, seconds: _asign(driver, request, seconds), attempt.turn)
-        return drivers.acall(lambda driver, seconds: driver.sign(request, timeout=seconds), attempt.turn)
+        return await self._attempts.acall(operation, "sign", attempted, plan.algorithm.name)
+
+    async def aside(self, operation: Operation, work: Callable[[], T]) -> T:
+        """Blocking work of the rare kind, from a coroutine."""
+        return await self._attempts.aside(operation, work)
 
     def distrust(self, answer: Answer, operation: Operation) -> None:
         """That reply was wrong: another leg is asked next, if there is one."""
-        if self._route.alternative(answer.leg):
+        if self._attempts.route.alternative(answer.leg):
             operation.failed_leg = answer.leg
 
     def drop(self, leg: Leg, key: SigningKey) -> None:
         """That leg has another key by now: pass it over until it has shown the right one again."""
-        leg.forget(key)
-        self._route.rest(leg)
+        leg.versions.pop(key.spki, None)
+        self._attempts.route.rest(leg)
 
-    async def aside(self, operation: Operation, work: Callable[[], T]) -> T:
-        """Blocking work of the rare kind, from a coroutine."""
-        future = self.legs[0].drivers.aside.submit(work)
-        if not await wait_for(future, max(0.0, operation.remaining())):
-            raise operation.expired()
-        return future.result()
+    # -- other legs -------------------------------------------------------------------------------------------------------
 
-    # -- attempts ---------------------------------------------------------------------------------------------------------
+    def version_at(self, leg: Leg, key: SigningKey, operation: Operation) -> str:
+        """That leg's identifier of that key version. Raises KeyMismatch if it has another key (RULES 36)."""
+        if key.leg is leg:
+            return key.version
+        known = leg.versions.get(key.spki)
+        if known is None:
+            with leg.proving:  # one proof at a time
+                known = leg.versions[key.spki] = self._proved(leg, key, operation)
+        return known
 
-    def _call(
-        self,
-        operation: Operation,
-        what: str,
-        prepare: Callable[[Leg], Work[T]],
-        only: Sequence[Leg],
-        algorithm: str = "",
-        *,
-        again: bool = True,
-    ) -> T:
-        while True:
-            attempt = self._begin(operation, only)
-            try:
-                result = attempt.leg.drivers.call(prepare(attempt.leg), attempt.turn)
-            except Exception as error:
-                ours = self._failed(error, attempt, what, algorithm)
-            else:
-                self._succeeded(attempt, what, algorithm)
-                return result
-            if not again:  # outside the handler, so that no SDK error becomes the context
-                raise ours
-            if wait := self._after(ours, attempt, what, operation, only):
-                self.clock.sleep(wait)
-
-    def _begin(self, operation: Operation, only: Sequence[Leg]) -> Try:
-        leg = only[0] if only else self._route.pick(operation)
-        median = leg.endpoint.median
-        timeout = operation.begin(median)
-        turn = Turn(timeout, operation.remaining(), least=least(median), again=operation.attempts > 1)
-        return Try(leg, turn, self.clock.monotonic())
-
-    def _succeeded(self, attempt: Try, what: str, algorithm: str) -> None:
-        closed = attempt.leg.endpoint.succeeded(self.clock.monotonic(), attempt.turn.took)
-        tell_breaker(attempt.leg, closed, None)
-        self._tell(attempt, what, algorithm, "ok")
-
-    def _failed(self, error: Exception, attempt: Try, what: str, algorithm: str) -> FarsignError:
-        ours = error if isinstance(error, FarsignError) else self._translated(error, attempt.leg, what)
-        if isinstance(ours, ProviderError):
-            if ours.endpoint:  # an attempt within this one, told already
-                return ours
-            ours.endpoint = attempt.leg.endpoint.name
-        if isinstance(ours, ProviderUnavailable) and not ours.answered and self._was_cut_short(attempt):
-            ours.counts = False
-        tell_breaker(attempt.leg, attempt.leg.endpoint.failed(self.clock.monotonic(), ours, started=attempt.started), ours)
-        self._tell(attempt, what, algorithm, ours.code)
-        if isinstance(ours, Throttled):
-            self._tell_throttling(attempt.leg, ours)
-        return ours
-
-    def _tell_throttling(self, leg: Leg, error: Throttled) -> None:
-        if leg.endpoint.news_of_throttling(self.clock.monotonic()):
-            events.logger.warning("%s: throttled", leg.endpoint.name)
-        if events.observed():
-            events.emit(events.Throttling(leg.endpoint.name, leg.name, error.retry_after))
-
-    def _was_cut_short(self, attempt: Try) -> bool:
-        """A caller in a hurry, or one that waited for a thread, says little about the endpoint: others must not pay for it (RULES 20)."""
-        granted = attempt.turn.timeout
-        return attempt.turn.took > 0.9 * granted and granted < min(
-            self.policy.attempt_timeout, TELLING * attempt.leg.endpoint.median
+    def _proved(self, leg: Leg, key: SigningKey, operation: Operation) -> str:
+        listed = [version for version, _ in self.listing(leg, operation, again=False)]
+        candidates: Sequence[str | None] = listed[:SEARCHED] or [None]
+        for version in candidates:
+            described = self.described(version, leg, operation, again=False)
+            if described.spki == key.spki:
+                return described.version
+        raise KeyMismatch(
+            f"{leg.name} does not hold the public key of {key.name}, so verifiers would not know its signatures",
+            next_step="fail over only between replicas of one key; for different keys use an issuer with several URIs",
         )
 
-    def _translated(self, error: Exception, leg: Leg, what: str) -> FarsignError:
-        driver = leg.drivers.handle().driver
-        return translate(error, driver.classify(error), endpoint=driver.endpoint, operation=what, subject=leg.name)
 
-    def _after(self, error: FarsignError, attempt: Try, what: str, operation: Operation, only: Sequence[Leg] = ()) -> float:
-        """What to do about it: the seconds to wait, after a refresh of credentials where that helps; or raise."""
-        elsewhere = not only and isinstance(error, (*ELSEWHERE, KeyMismatch)) and self._route.alternative(attempt.leg)
-        if elsewhere and isinstance(error, (*DEFINITE, KeyMismatch)):
-            self._route.rest(attempt.leg)
-        if elsewhere:
-            operation.failed_leg = attempt.leg
-        if isinstance(error, KeyMismatch) and elsewhere:
-            events.logger.error("%s", error)
-            return 0.0
-        if not isinstance(error, ProviderError):
-            self._give_up(error, operation)
-        wait = operation.failed(error, elsewhere=elsewhere)
-        if not attempt.leg.endpoint.pay():
-            raise error
-        if isinstance(error, CredentialsExpired):
-            self._refresh(error, attempt.leg, operation)
-        if events.observed():
-            events.emit(events.Retrying(attempt.leg.endpoint.name, attempt.leg.name, what, error.code, wait))
-        return wait
-
-    def _give_up(self, error: FarsignError, operation: Operation) -> NoReturn:
-        """A leg that turns out to hold another key must not hide why the first one failed."""
-        if isinstance(error, KeyMismatch) and operation.last is not None:
-            raise operation.last from error
-        raise error
-
-    async def _aafter(self, error: FarsignError, attempt: Try, what: str, operation: Operation) -> float:
-        if isinstance(error, CredentialsExpired):  # the refresh is I/O
-            return await self.aside(operation, lambda: self._after(error, attempt, what, operation))
-        return self._after(error, attempt, what, operation)
-
-    def _refresh(self, error: CredentialsExpired, leg: Leg, operation: Operation) -> None:
-        if not isinstance(leg.drivers.handle().driver, CredentialRefresher):
-            raise error
-        try:
-            left = max(0.05, operation.remaining())
-            leg.drivers.call(_refresh, Turn(left, left, again=True))
-        except Exception as failure:
-            ours = failure if isinstance(failure, FarsignError) else self._translated(failure, leg, "refresh of credentials")
-        else:
-            events.emit(events.CredentialsRefreshed(leg.endpoint.name, leg.name))
-            return
-        raise ours
-
-    def _tell(self, attempt: Try, what: str, algorithm: str, outcome: str) -> None:
-        if events.observed():
-            leg, seconds = attempt.leg, attempt.turn.took
-            events.emit(events.Attempt(leg.endpoint.name, leg.name, what, algorithm, outcome, seconds))
+def _signed(attempt: Try, request: SignRequest) -> Awaitable[SignReply]:
+    drivers = attempt.leg.drivers
+    if drivers.native_async:
+        return drivers.acall_native(lambda driver, seconds: _asign(driver, request, seconds), attempt.turn)
+    return drivers.acall(lambda driver, seconds: driver.sign(request, timeout=seconds), attempt.turn)
 
 
 def _asign(driver: AsyncRemoteSigner, request: SignRequest, timeout: float) -> Awaitable[SignReply]:
@@ -281,9 +144,3 @@ def _asign(driver: AsyncRemoteSigner, request: SignRequest, timeout: float) -> A
 
 def _versions_of(driver: RemoteSigner, timeout: float) -> Listing:
     return driver.versions(timeout=timeout) if isinstance(driver, VersionLister) else ()
-
-
-def _refresh(driver: RemoteSigner, timeout: float) -> None:
-    if not isinstance(driver, CredentialRefresher):
-        raise BackendBroken(f"{driver.endpoint}: two instances of one driver differ in their powers")
-    driver.refresh_credentials(timeout=timeout)

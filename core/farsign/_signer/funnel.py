@@ -145,7 +145,7 @@ class Operation:
 
     def expired(self) -> DeadlineExceeded:
         tried = f"; the last attempt said: {self.last}" if self.last else ""
-        error = DeadlineExceeded(f"no answer within {self.deadline - self._started:.3g} s{tried}")
+        error = DeadlineExceeded(f"no answer within {max(0.0, self.deadline - self._started):.3g} s{tried}")
         error.__cause__ = self.last
         return error
 

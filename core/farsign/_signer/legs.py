@@ -7,22 +7,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from farsign._base import events, fork
 from farsign._base.clock import Clock
-from farsign.errors import FarsignError, KeyMismatch, ProviderUnavailable
+from farsign.errors import FarsignError, ProviderUnavailable
 
 from . import endpoints
 from .drivers import Drivers
 from .funnel import Operation
 
-if TYPE_CHECKING:
-    from .calls import Calls
-    from .signing_key import SigningKey
-
 REST: Final = 30.0  # seconds for which a leg that gave a definite "no" is passed over
-SEARCHED: Final = 5  # versions, newest first, among which a leg's equal of a key is looked for
 
 
 class Leg:
@@ -32,40 +27,12 @@ class Leg:
         self.drivers, self.name = drivers, name
         self.endpoint = endpoints.endpoint(drivers.handle().driver.endpoint, clock)
         self.rests_until = 0.0
-        self._versions: dict[bytes, str] = {}  # public key -> this leg's version of it
+        self.versions: dict[bytes, str] = {}  # public key -> this leg's version of it, proved
         self.after_fork()
         fork.register(self)
 
     def after_fork(self) -> None:
-        self._lock = threading.Lock()
-
-    def version_of(self, key: SigningKey, calls: Calls, operation: Operation) -> str:
-        """This leg's identifier of that key version. Raises KeyMismatch if it has another key."""
-        if key.leg is self:
-            return key.version
-        known = self._versions.get(key.spki)
-        if known is None:
-            with self._lock:  # one proof at a time
-                known = self._versions[key.spki] = self._prove(key, calls, operation)
-        return known
-
-    def _prove(self, key: SigningKey, calls: Calls, operation: Operation) -> str:
-        for version in self._candidates(calls, operation):
-            described = calls.described(version, self, operation, again=False)
-            if described.spki == key.spki:
-                return described.version
-        raise KeyMismatch(
-            f"{self.name} does not hold the public key of {key.name}, so verifiers would not know its signatures",
-            next_step="fail over only between replicas of one key; for different keys use an issuer with several URIs",
-        )
-
-    def _candidates(self, calls: Calls, operation: Operation) -> Sequence[str | None]:
-        listed = [version for version, _ in calls.listing(self, operation, again=False)][:SEARCHED]
-        return listed or [None]
-
-    def forget(self, key: SigningKey) -> None:
-        """The proof no longer holds."""
-        self._versions.pop(key.spki, None)
+        self.proving = threading.Lock()
 
 
 class Route:

@@ -42,7 +42,9 @@ class Signer:
     ) -> None:
         self.policy = Policy() if policy is None else policy
         if not isinstance(self.policy, Policy):
-            raise ConfigurationError("policy= is a farsign.Policy", next_step=f"got {type(policy).__name__}")
+            raise ConfigurationError(
+                f"policy= is a farsign.Policy, not {type(policy).__name__}", next_step="policy=farsign.Policy(timeout=1.0), say"
+            )
         self._options = Options(name, alg, kid, thumbprint)
         self._now = clock.monotonic
         self.legs = tuple(self._leg(each, name, clock) for each in (opener, *failover))

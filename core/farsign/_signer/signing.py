@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from farsign._base.uri import KeyURI
 from farsign.errors import KeyChanged
 
 from .funnel import Operation
@@ -73,5 +74,6 @@ async def _aonce(signer: Signer, prepare: Prepare, operation: Operation) -> Sign
 def _signer(source: Signer | HasSigner) -> Signer:
     signer = source if isinstance(source, Signer) else getattr(source, "signer", None)
     if not isinstance(signer, Signer):
-        raise TypeError(f"a Signer, an Issuer or a SigningKey signs, not {type(source).__name__}")
+        hint = "; farsign.open_signer(uri) makes one" if isinstance(source, (str, KeyURI)) else ""
+        raise TypeError(f"a Signer, an Issuer or a SigningKey signs, not {type(source).__name__}{hint}")
     return signer

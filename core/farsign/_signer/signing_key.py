@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 from cryptography.exceptions import InvalidSignature
 
@@ -15,9 +15,21 @@ from farsign._base.public_jwk import public_jwk, thumbprint
 from farsign.driver import Form, KeyDescription, SignReply, SignRequest
 from farsign.errors import AlgorithmNotSupported, AlgorithmRequired, InvalidKeyURI, KeyMismatch, MessageTooLong
 
-if TYPE_CHECKING:
-    from .legs import Leg
-    from .signer import Signer
+from .funnel import Operation
+from .legs import Leg
+
+
+class Funnel(Protocol):
+    """What keys sign through: their Signer."""
+
+    @property
+    def legs(self) -> tuple[Leg, ...]: ...
+
+    def operation(self, timeout: float | None) -> Operation: ...
+
+    def run(self, plan: Plan, operation: Operation) -> bytes: ...
+
+    async def arun(self, plan: Plan, operation: Operation) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +45,7 @@ class Options:
 class SigningKey:
     """A signer's key at one version. Get it from ``Signer.key()``; use it from any thread, task or forked child."""
 
-    def __init__(self, signer: Signer, described: KeyDescription, options: Options, place: int = 0) -> None:
+    def __init__(self, signer: Funnel, described: KeyDescription, options: Options, place: int = 0) -> None:
         self._signer, self._described, self._options, self._place = signer, described, options, place
         self._public_key: PublicKey = load_spki(described.public_key)
         self.spki = spki(self._public_key)
@@ -67,11 +79,12 @@ class SigningKey:
         return self._algorithm
 
     def _only_choice(self) -> str:
-        choices = self.algorithms
+        choices, name = self.algorithms, self._options.name
         if len(choices) != 1:
+            mark = "&" if "?" in name else "?"
             raise AlgorithmRequired(
-                f"{self._options.name} signs {' '.join(choices) or 'nothing that JWS knows'}",
-                next_step=f"append what your verifiers expect, e.g. '&alg={choices[0]}'" if choices else "use another key",
+                f"{name} signs {' '.join(choices) or 'nothing that JWS knows'}",
+                next_step=f"append what your verifiers expect, e.g. '{mark}alg={choices[0]}'" if choices else "use another key",
             )
         return choices[0]
 
@@ -142,7 +155,7 @@ class SigningKey:
         try:
             return self._inputs[algorithms.primitive(algorithm)]
         except KeyError:
-            able = " ".join(algorithms.default_name(name) for name in self._inputs)
+            able = " ".join(self.algorithms or self.primitives)
             raise AlgorithmNotSupported(f"{self.name} cannot sign {algorithm}", next_step=f"it signs {able}") from None
 
     def _form(self, algorithm: Algorithm, forms: Mapping[Form, int | None], data: bytes, hashed: bool) -> tuple[Form, bytes]:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from farsign._base.policy import Policy
 from farsign.errors import ProviderError
 
-if TYPE_CHECKING:
-    from .signing_key import SigningKey
+from .signing_key import SigningKey
 
 
 @dataclass(frozen=True, slots=True)

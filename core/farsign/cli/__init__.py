@@ -25,7 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning  # the caller's comes back with the context
-            arguments = parser().parse_args(argv)
+            root = parser()
+            arguments = root.parse_args(argv)
+            if arguments.command is None:
+                root.print_help(sys.stderr)
+                return 2
             arguments.run(arguments)
             sys.stdout.flush()
     except SystemExit as stop:  # argparse ends so: help, version, wrong usage
@@ -42,9 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    root = argparse.ArgumentParser(prog="farsign", usage=_USAGE, description=_DESCRIPTION, epilog=_EPILOG)
+    root = argparse.ArgumentParser(prog="farsign", usage=_USAGE, description=_DESCRIPTION, epilog=_EPILOG, formatter_class=_Help)
     root.add_argument("--version", action=_Version)
-    commands = root.add_subparsers(prog="farsign", title="commands", metavar="COMMAND --help", help="explains one", required=True)
+    commands = root.add_subparsers(
+        prog="farsign", title="commands", metavar="COMMAND", dest="command", help="farsign COMMAND --help explains one"
+    )
     for group in (_demo, _keys, _tokens, _about, _emulate):
         group.add(commands)
     return root
@@ -53,6 +59,14 @@ def parser() -> argparse.ArgumentParser:
 _USAGE: Final = "farsign [-h] [--version] COMMAND ..."
 _DESCRIPTION: Final = "Sign with keys that never enter the process: one URI per key."
 _EPILOG: Final = "exit codes: 0 done, 1 the answer is no (a bad token), 2 wrong usage or configuration, 3 the provider refused or could not be reached"
+
+
+class _Help(argparse.HelpFormatter):
+    """argparse does not count the indentation of commands, so the longest would get a line of its own."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        self._action_max_length = max(self._action_max_length, 16)
 
 
 class _Version(argparse.Action):

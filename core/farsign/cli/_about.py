@@ -5,18 +5,18 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING, Final
 
-from ._terminal import add_json, print_fields, print_json, print_table, quoted
+from ._terminal import add_command, add_json, print_fields, print_json, print_table, quoted
 
 if TYPE_CHECKING:
     from ._terminal import Commands
 
 
 def add(commands: Commands) -> None:
-    backends = commands.add_parser("backends", help="list the schemes that can be opened, and whether their SDKs are installed")
+    backends = add_command(commands, "backends", "list the schemes that can be opened, and whether their SDKs are installed")
     add_json(backends)
     backends.set_defaults(run=_backends)
 
-    uri = commands.add_parser("uri", help="explain a key URI: its dialect, canonical form and parts; no network")
+    uri = add_command(commands, "uri", "explain a key URI: its dialect, canonical form and parts; no network")
     uri.add_argument("uri", metavar="URI")
     add_json(uri)
     uri.set_defaults(run=_uri)

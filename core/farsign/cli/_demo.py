@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from farsign.errors import FarsignError
 
 from ._keys import make_key
-from ._terminal import print_fields, print_table, quoted
+from ._terminal import add_command, print_fields, print_table, quoted
 
 if TYPE_CHECKING:
     from farsign._plugin.discovery import Backend
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    demo = commands.add_parser("demo", help="make a key, sign and verify; then the same on each cloud's emulator")
+    demo = add_command(commands, "demo", "make a key, sign and verify; then the same on each cloud's emulator")
     demo.set_defaults(run=_demo)
 
 

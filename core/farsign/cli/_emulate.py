@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from farsign.errors import AlgorithmNotSupported, ConfigurationError, FarsignError
 
 from ._script import Step, follow, read_script
-from ._terminal import add_json, print_fields, print_json, quoted
+from ._terminal import add_command, add_json, print_fields, print_json, quoted
 
 if TYPE_CHECKING:
     from farsign.testing.emulator import Emulator
@@ -26,18 +26,24 @@ ALL: Final = "all"
 
 
 def add(commands: Commands) -> None:
-    emulate = commands.add_parser("emulate", help="run a provider's emulator on loopback until Ctrl-C")
+    emulate = add_command(commands, "emulate", "run a provider's emulator on loopback until Ctrl-C")
     emulate.add_argument(
         "scheme", metavar="SCHEME", help="awskms, gcpkms, azurekms, hashivault, ..., or all whose SDK is installed"
     )
     emulate.add_argument("--key", action="append", type=_key, default=[], metavar="ALG[:ALIAS]", help="make a key; repeatable")
     emulate.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
-    emulate.add_argument("--port", type=int, default=0, help="default: any free one, which is printed")
+    emulate.add_argument("--port", type=_port, default=0, help="default: any free one, which is printed")
     emulate.add_argument("--seed", type=int, default=0, help="makes faults that are drawn by chance repeatable")
     emulate.add_argument("--fault", action="append", default=[], metavar="FAULT", help="such as throttle:sign:3; repeatable")
     emulate.add_argument("--script", metavar="FILE|-", help="order faults over time: lines of FAULT, clear, wait 5s")
     add_json(emulate)
     emulate.set_defaults(run=_emulate)
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdecimal() and int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no port: give 1 to 65535, or 0 for any that is free")
 
 
 def _key(text: str) -> tuple[str, str | None]:
@@ -55,9 +61,18 @@ def _emulate(arguments: Namespace) -> None:
             emulator.faults.order(order)
     with _terminated_like_interrupted(), ExitStack() as running:
         for emulator in emulators:
-            running.enter_context(emulator)
+            _listens(emulator)
+            running.callback(emulator.close)
         _tell([_facts(emulator, arguments.key, lenient=arguments.scheme == ALL) for emulator in emulators], arguments)
         _until_interrupted(emulators, steps)
+
+
+def _listens(emulator: Emulator) -> None:
+    try:
+        emulator.start()
+    except OSError as error:
+        said = f"{emulator.scheme} cannot listen at {emulator.host}:{emulator.port}: {error}"
+        raise ConfigurationError(said, next_step="give another --host or --port, or none") from None
 
 
 def _until_interrupted(emulators: Sequence[Emulator], steps: Iterable[Step]) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any, Final
 
-from ._terminal import add_json, add_timeout, print_fields, print_json, quoted
+from farsign.errors import InvalidKeyURI
+
+from ._terminal import add_command, add_json, add_timeout, print_fields, print_json, quoted
 
 if TYPE_CHECKING:
     from farsign._base.uri import KeyURI
@@ -17,21 +20,22 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    new = commands.add_parser("new", help="make a key file", description="Make a private key and write it to a new file, mode 0600. "
-                              "Encrypted if FARSIGN_FILE_PASSPHRASE is set.")  # fmt: skip
+    new = add_command(
+        commands, "new", "make a key file", "It gets mode 0600, and is encrypted if FARSIGN_FILE_PASSPHRASE is set."
+    )
     new.add_argument("uri", metavar="URI", help="file:///abs/path, which must not exist yet")
     new.add_argument("--alg", required=True, help="what it is to sign: ES256, RS256, EdDSA, ML-DSA-65, ...")
     new.add_argument("--bits", type=int, choices=(2048, 3072, 4096), default=2048, help="of an RSA key (default 2048)")
     add_json(new)
     new.set_defaults(run=_new)
 
-    check = commands.add_parser("check", help="resolve a key, sign with it and verify: what it is, how long each step took")
+    check = add_command(commands, "check", "resolve a key, sign with it and verify: what it is, how long each step took")
     check.add_argument("uri", metavar="URI")
     add_timeout(check)
     add_json(check)
     check.set_defaults(run=_check)
 
-    public = commands.add_parser("public-key", help="print a key's public half")
+    public = add_command(commands, "public-key", "print a key's public half")
     public.add_argument("uri", metavar="URI")
     public.add_argument("--format", choices=tuple(_FORMATS), default="pem", help="default: pem")
     add_timeout(public)
@@ -41,6 +45,8 @@ def add(commands: Commands) -> None:
 def _new(arguments: Namespace) -> None:
     import farsign
 
+    if ":" not in arguments.uri:
+        raise InvalidKeyURI(f"{arguments.uri!r} is no URI", next_step=f"write file://{os.path.abspath(arguments.uri)}")
     uri = farsign.parse_uri(arguments.uri)
     if uri.scheme != "file" or uri.parameters:
         step = "new makes key files, file:///abs/path; other keys are made with their provider's tools"

@@ -28,6 +28,11 @@ def duration(text: str) -> float:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def add_command(commands: Commands, name: str, says: str, more: str = "") -> argparse.ArgumentParser:
+    """``says`` stands in the list of commands, and with ``more`` above the command's own help."""
+    return commands.add_parser(name, help=says, description=f"{says[0].upper()}{says[1:]}. {more}")
+
+
 def add_timeout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=duration, default=10.0, help="how long to wait in all (default 10s)")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from farsign.errors import ConfigurationError
 
-from ._terminal import add_json, add_timeout, duration, print_json, read
+from ._terminal import add_command, add_json, add_timeout, duration, print_json, read
 
 if TYPE_CHECKING:
     from farsign.jwk import KeySet
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    sign = commands.add_parser("sign", help="sign a JWT, or any bytes as a JWS")
+    sign = add_command(commands, "sign", "sign a JWT, or any bytes as a JWS")
     sign.add_argument("uri", metavar="URI")
     what = sign.add_mutually_exclusive_group()
-    what.add_argument("--claims", default="{}", metavar="JSON|@FILE|-", help="a JWT's claims; - reads standard input")
+    what.add_argument(
+        "--claims", default="{}", metavar="JSON|@FILE|-", help="a JWT's claims (default {}); - reads standard input"
+    )
     what.add_argument("--payload", metavar="FILE|-", help="sign the bytes of a file as a JWS instead")
     sign.add_argument("--expires-in", type=duration, metavar="TIME", help="set exp: 300, 5m, 1h")
     sign.add_argument("--typ", help="the header's typ (default JWT for a JWT)")
@@ -28,7 +30,7 @@ def add(commands: Commands) -> None:
     add_json(sign)
     sign.set_defaults(run=_sign)
 
-    verify = commands.add_parser("verify", help="verify a JWT and print its claims; exit 1 if it is not valid")
+    verify = add_command(commands, "verify", "verify a JWT and print its claims; exit 1 if it is not valid")
     verify.add_argument(
         "token", nargs="?", default="-", metavar="FILE", help="a file that holds the token (default: standard input)"
     )
@@ -45,7 +47,7 @@ def add(commands: Commands) -> None:
     add_json(verify)
     verify.set_defaults(run=_verify)
 
-    jwks = commands.add_parser("jwks", help="print the JWKS to publish for one key or several")
+    jwks = add_command(commands, "jwks", "print the JWKS to publish for one key or several")
     jwks.add_argument("uris", nargs="+", metavar="URI", help="the key that signs first")
     jwks.add_argument("--merge", metavar="FILE", help="a JWKS published before: its keys are kept behind the new ones")
     jwks.add_argument(
@@ -169,7 +171,7 @@ def _replace(path: str, document: dict[str, Any]) -> None:
     folder = os.path.dirname(os.path.abspath(path))
     try:
         with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".farsign-", delete=False) as file:
-            json.dump(document, file, indent=2)
+            file.write(json.dumps(document, indent=2) + "\n")
             os.fchmod(file.fileno(), 0o644)  # public keys: for whoever serves them
         os.replace(file.name, path)
     except OSError as error:

@@ -43,9 +43,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "any_signer" in metafunc.fixturenames:
-        marker = metafunc.definition.get_closest_marker("farsign")
-        asked = marker.kwargs.get("backends") if marker else None
-        metafunc.parametrize("any_signer", asked.split() if asked else _installed(), indirect=True)
+        schemes, _ = _asked(metafunc.definition)
+        metafunc.parametrize("any_signer", schemes.split() or _installed(), indirect=True)
+
+
+def _asked(item: Any) -> tuple[str, str]:
+    """What the marker says: backends, or "" for all, and the algorithm. A misspelt word fails: skipped or ignored, it would test nothing."""
+    from farsign._base import algorithms
+    from farsign.errors import AlgorithmNotSupported
+
+    marker = item.get_closest_marker("farsign")
+    if marker is None:
+        return "", "ES256"
+    if marker.args or not marker.kwargs.keys() <= {"backends", "alg"}:
+        pytest.fail("the marker farsign takes backends='awskms gcpkms' and alg='ES256', and nothing else", pytrace=False)
+    algorithm = marker.kwargs.get("alg") or "ES256"
+    try:
+        algorithms.lookup(algorithm)
+    except AlgorithmNotSupported as error:
+        pytest.fail(f"the marker farsign: {error.diagnostics()}", pytrace=False)
+    return marker.kwargs.get("backends") or "", algorithm
 
 
 def _installed() -> list[str]:
@@ -79,8 +96,7 @@ def any_signer(request: pytest.FixtureRequest, emulator: Callable[..., Emulator]
     import farsign
     from farsign.errors import AlgorithmNotSupported, BackendNotInstalled
 
-    marker = request.node.get_closest_marker("farsign")
-    algorithm, scheme = (marker.kwargs.get("alg") if marker else None) or "ES256", request.param
+    scheme, (_, algorithm) = request.param, _asked(request.node)
     try:
         uri = _embedded(request, scheme, algorithm) if scheme in _EMBEDDED else emulator(scheme).create_key(algorithm).uri
         signer = farsign.open_signer(uri)
@@ -108,6 +124,8 @@ def _emulator(request: pytest.FixtureRequest, scheme: str, options: dict[str, An
     try:
         made = backend(scheme).emulator()
     except (BackendNotInstalled, UnknownScheme) as error:
+        if error.next_step.startswith("did you mean"):
+            pytest.fail(error.diagnostics(), pytrace=False)
         _missing(request, f"{error}\n{error.next_step}")
     if made is None:
         _missing(request, f'the backend of "{scheme}" has no emulator')

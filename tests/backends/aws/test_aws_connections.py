@@ -15,8 +15,8 @@ from aws_wire import BODY, OK, REQUEST, Wire, key_at, replies_then, reset, stall
 import farsign
 from farsign import errors
 from farsign._base.events import Attempt
+from farsign._plugin import kept
 from farsign.testing._http import HttpServer, Reply
-from farsign_aws import _transport
 from farsign_aws._emulator import AwsEmulator
 
 __all__ = ["wire"]
@@ -72,7 +72,7 @@ def test_that_retry_costs_no_attempt(emulator: Emulators) -> None:
 
 def test_what_was_idle_for_long_is_not_trusted(wire: Callable[..., Wire], monkeypatch: pytest.MonkeyPatch) -> None:
     shift = 0.0
-    monkeypatch.setattr(_transport, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + shift))
+    monkeypatch.setattr(kept, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + shift))
     server = wire(replies_then(reset, 10))
     with key_at(f"127.0.0.1:{server.port}") as driver:
         for seconds, connections in ((0.0, 1), (19.0, 1), (21.0, 2), (0.0, 2)):

@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 from boto import client, refused
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
 from farsign_aws._emulator import AwsEmulator
@@ -52,6 +55,21 @@ def test_unknown_keys_and_missing_signatures(aws: AwsEmulator) -> None:
         urllib.request.urlopen(request)
     assert b"MissingAuthenticationTokenException" in caught.value.read()
     caught.value.close()
+
+
+def test_a_signature_for_another_service_or_without_a_date(aws: AwsEmulator) -> None:
+    """With a skew that is checked, too."""
+    aws.clock.max_skew = 300
+    credentials = Credentials("emulator", "emulator")
+    for service, date, told in (("sqs", "", b"scoped to correct service: 'kms'"), ("kms", "yesterday", b"basic format")):
+        request = AWSRequest("POST", aws.url, {"X-Amz-Target": "TrentService.ListKeys"}, b"{}")
+        SigV4Auth(credentials, service, "us-east-1").add_auth(request)
+        headers = dict(request.headers.items()) | ({"X-Amz-Date": date} if date else {})
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(urllib.request.Request(aws.url, b"{}", headers))
+        assert caught.value.code == 400
+        assert told in caught.value.read()
+        caught.value.close()
 
 
 def test_any_skew_is_forgiven_unless_told_otherwise(aws: AwsEmulator, kms: Any) -> None:

@@ -156,6 +156,7 @@ def test_what_is_not_there(kms: Any) -> None:
             "ValidationException",
             "Value 'RSA_9' at 'keySpec' failed to satisfy constraint: Member must satisfy enum",
         ),
+        ({"KeySpec": "SM2", "KeyUsage": "SIGN_VERIFY"}, "UnsupportedOperationException", "the emulator has no keys of spec SM2"),
         ({"KeySpec": "RSA_2048", "KeyUsage": "X"}, "ValidationException", "Value 'X' at 'keyUsage' failed to satisfy constraint"),
         (
             {"KeySpec": "RSA_2048", "KeyUsage": "GENERATE_VERIFY_MAC"},

@@ -32,7 +32,7 @@ TELLTALES = (b"AKIACANARYCANARY", b"canary", b"AWS4-HMAC")
 EVIL = "evil.example"
 NAMES = (EVIL, "*.evil.example", "kms.eu-west-1.amazonaws.com", "sts.eu-west-1.amazonaws.com", "*.s3.amazonaws.com", "*.execute-api.eu-west-1.amazonaws.com",
          "*.compute.amazonaws.com", "*.amazonaws.com", "kms.eu-west-1.amazonaws.co", "localhost", "127.0.0.1")  # fmt: skip
-PATIENT = farsign.Policy(timeout=5.0, attempts=1)
+PATIENT = farsign.Policy(timeout=20.0, attempt_timeout=10.0, attempts=1)
 
 
 class World:

@@ -12,8 +12,8 @@ from aws_wire import LIMIT, SLACK
 import farsign
 from farsign import errors
 from farsign._base.events import Retrying
+from farsign._plugin import kept
 from farsign.testing.conformance._verify import is_valid
-from farsign_aws import _transport
 from farsign_aws._emulator import AwsEmulator
 
 Emulators = Callable[..., AwsEmulator]
@@ -71,7 +71,7 @@ def test_tcp_that_breaks(kind: str, attributes: dict[str, int], toxic: Toxic) ->
 
 def test_tcp_that_breaks_now_and_then_loses_nothing(toxic: Toxic, monkeypatch: pytest.MonkeyPatch) -> None:
     key, proxy, _ = toxic
-    monkeypatch.setattr(_transport, "IDLE", -1.0)  # a new connection each time
+    monkeypatch.setattr(kept, "IDLE", -1.0)  # a new connection each time
     proxy.add("reset_peer", toxicity=0.25, timeout=0)
     with farsign.open_signer(key.name.strip("'"), policy=farsign.Policy(timeout=10.0)) as signer:
         patient, told = signer.key(), []

@@ -230,3 +230,9 @@ def test_canonical_is_stable_and_nothing_but_invalid_key_uri_comes_out(text: str
         assert len(_uri.regions_of(one)) < 2
     where = _uri.place(once)
     assert where.pinned == ("alias/" not in where.key)
+
+
+def test_a_bare_name_may_have_been_an_alias() -> None:
+    with pytest.raises(InvalidKeyURI) as caught:
+        farsign.parse_uri("awskms:///auth?region=eu-west-1")
+    assert caught.value.next_step.startswith("did you mean alias/auth?")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 import pytest
 from azure.core.credentials import AccessToken, AccessTokenInfo
 from azure.keyvault.keys._shared import HttpChallengeCache
-from keyvault import MESSAGE, StaticCredential, verify, without_emulator_credential
+from driving import MESSAGE, verify
+from keyvault import StaticCredential, without_emulator_credential
 
 import farsign
 import farsign_azure
@@ -146,14 +148,13 @@ def test_storms_of_refusals_do_not_break_the_client(azure: AzureEmulator) -> Non
 
 
 class ClaimingVault(AzureEmulator):
-    """Asks for claims once (continuous access evaluation)."""
+    """Asks those for claims whose token is one of these (continuous access evaluation)."""
 
     claims = "eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZX19fQ=="
-    armed = False
+    revoked: frozenset[str] = frozenset()
 
     def answer(self, request: Request) -> Reply:
-        if self.armed and request.headers.get("authorization"):
-            self.armed = False
+        if request.headers.get("authorization", "").removeprefix("Bearer ") in self.revoked:
             challenge = (
                 f'Bearer authorization="https://login.microsoftonline.com/x", error="insufficient_claims", claims="{self.claims}"'
             )
@@ -162,17 +163,66 @@ class ClaimingVault(AzureEmulator):
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_claims_that_the_vault_asks_for_reach_the_credential(native: bool) -> None:
+def test_claims_that_the_vault_asks_for_reach_the_credential_once(native: bool) -> None:
+    """RULES 21: however many are told so at once."""
+    granted: list[str] = []
     with ClaimingVault() as azure:
-        credential = StaticCredential(azure.tokens.grant)
+
+        def grant() -> str:
+            time.sleep(0.1)
+            granted.append(azure.tokens.grant())
+            return granted[-1]
+
+        credential = StaticCredential(grant)
         uri = without_emulator_credential(azure.create_key("ES256").uri)
-        with farsign_azure.open_signer(uri, credential=credential) as signer:
+        with farsign_azure.open_signer(uri, credential=credential, policy=farsign.Policy(timeout=20)) as signer:
             key = signer.key()
-            _sign(key, native)
-            azure.armed = True
-            _sign(key, native)
-    assert credential.asked[-1][1]["claims"] == '{"access_token":{"nbf":{"essential":true}}}'
-    assert "claims" not in credential.asked[0][1]
+
+            async def run() -> None:
+                await asyncio.gather(*(key.asign(MESSAGE) for _ in range(16)))
+
+            def threads() -> None:
+                with ThreadPoolExecutor(16) as pool:
+                    list(pool.map(key.sign, [MESSAGE] * 16))
+
+            key.sign(MESSAGE)
+            azure.revoked = frozenset(granted)
+            asyncio.run(run()) if native else threads()
+    assert [options.get("claims") for _, options in credential.asked] == [None, '{"access_token":{"nbf":{"essential":true}}}']
+
+
+def test_who_waited_for_a_token_may_leave(capfd: pytest.CaptureFixture[str]) -> None:
+    """The thread that brings it then finds nobody, and says nothing."""
+    asked, done = threading.Event(), threading.Event()
+
+    class Slow:
+        def get_token(self, *_: str, **__: Any) -> AccessToken:
+            asked.set()
+            done.wait(5)
+            return AccessToken("x", 1)
+
+    async def run() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(_client.AsyncTokens(cast("_client.Tokens", Slow())).get_token("scope"), 0.1)
+
+    asyncio.run(run())
+    assert asked.is_set()
+    done.set()
+    time.sleep(0.1)
+    assert capfd.readouterr().err == ""
+
+
+def test_another_environment_is_another_credential(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RULES 5."""
+
+    def made() -> _client.Settings:
+        return _client.settings(farsign.parse_uri("azurekms://v-1/K"), (), None, None)
+
+    monkeypatch.setenv("AZURE_CLIENT_ID", "one")
+    one, same = made(), made()
+    monkeypatch.setenv("AZURE_CLIENT_ID", "another")
+    assert one == same
+    assert one != made()
 
 
 class InfoCredential:

@@ -14,7 +14,8 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, 
 from azure.core.rest import HttpRequest
 from azure.keyvault.keys import KeyClient, KeyCurveName, KeyOperation, KeyType
 from azure.keyvault.keys.crypto import CryptographyClient, SignatureAlgorithm
-from keyvault import MESSAGE, StaticCredential, sdk, verify
+from driving import MESSAGE, verify
+from keyvault import StaticCredential, sdk
 
 from farsign._base.encodings import b64url_encode
 from farsign.driver import spki_from_jwk
@@ -320,6 +321,26 @@ def test_requests_that_mean_nothing(azure: AzureEmulator, client: KeyClient, bod
     key = azure.create_key("ES256")
     status, code, _ = refused(lambda: ask(client, "POST", f"/keys/{key.name}/{key.version_id}/sign", body))
     assert (status, code) == (400, "BadParameter")
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [("exp", "soon"), ("nbf", []), ("enabled", 1), ("attributes", 5), ("key_ops", 7), ("tags", "x"), ("crv", [])],
+)
+def test_members_of_a_wrong_type(azure: AzureEmulator, client: KeyClient, member: str, value: Any) -> None:
+    azure.create_key("ES256", "auth")
+    body = {"attributes": {member: value}} if member in ("exp", "nbf", "enabled") else {member: value}
+    create = ("POST", "/keys/new/create", {"kty": "EC", **body})
+    requests = [create] if member == "crv" else [create, ("PATCH", "/keys/auth", body)]
+    for method, path, sent in requests:
+        assert refused(lambda method=method, path=path, sent=sent: ask(client, method, path, sent))[:2] == (400, "BadParameter")
+    assert client.get_key("auth").name == "auth"
+
+
+def test_null_is_absent(azure: AzureEmulator, client: KeyClient) -> None:
+    azure.create_key("ES256", "auth")
+    ask(client, "PATCH", "/keys/auth", {"attributes": {"exp": None, "enabled": None}, "tags": None})
+    assert client.get_key("auth").properties.expires_on is None
 
 
 def test_paths_that_there_are_not(client: KeyClient) -> None:

@@ -7,10 +7,12 @@ import hashlib
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
-from keyvault import CANARY, MESSAGE, StaticCredential, without_emulator_credential
+from driving import MESSAGE
+from keyvault import CANARY, StaticCredential, without_emulator_credential
 
 import farsign
 from farsign import errors
@@ -382,3 +384,48 @@ def test_nothing_confidential_in_an_error(azure: AzureEmulator, name: str) -> No
         error = error.__cause__ or error.__context__
     for secret in (CANARY, "bWVzc2FnZQ", DIGEST.hex(), farsign._base.encodings.b64url_encode(DIGEST)):
         assert secret not in told
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (200, errors.IntegrityFailure),
+        (403, errors.PermissionDenied),
+        (429, errors.Throttled),
+        (502, errors.ProviderUnavailable),
+        (503, errors.ProviderUnavailable),
+    ],
+)
+@pytest.mark.parametrize("body", [b"<html>", b"\xff"])
+def test_a_page_that_calls_itself_json(
+    azure: AzureEmulator, status: int, kind: type[errors.ProviderError], body: bytes, drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The status counts, where it says something."""
+    driver = drive(azure.create_key("ES256").uri)
+    driver.describe(timeout=5)
+    monkeypatch.setattr(azure, "answer", lambda request: Reply(status, body, {"Content-Type": "application/json"}))
+    with pytest.raises(Exception) as caught:
+        driver.describe(timeout=5)
+    failure = driver.classify(caught.value)
+    assert kind is (failure.error if failure else type(caught.value))
+
+
+@pytest.mark.parametrize("file", ["missing", "none.pem"])
+def test_a_ca_file_that_is_none(azure: AzureEmulator, file: str, tmp_path: Path) -> None:
+    assert azure.certificate
+    (tmp_path / "none.pem").touch()
+    uri = azure.create_key("ES256").uri.replace(azure.certificate.ca_file, str(tmp_path / file))
+    with (
+        pytest.raises((errors.ConfigurationError, errors.ProviderUnavailable)) as caught,
+        farsign.open_signer(uri, policy=ONCE) as signer,
+    ):
+        signer.key()
+    assert "ca_cert=" in caught.value.next_step
+
+
+def test_a_reply_of_more_than_a_mebibyte_is_not_read(azure: AzureEmulator, drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = drive(azure.create_key("ES256").uri)
+    driver.describe(timeout=5)
+    monkeypatch.setattr(azure, "answer", lambda request: Reply(200, b" " * (3 << 20), {"Content-Type": "application/json"}))
+    with pytest.raises(errors.IntegrityFailure, match="1 MiB"):
+        driver.describe(timeout=5)

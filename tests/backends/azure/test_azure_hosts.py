@@ -9,7 +9,8 @@ import pytest
 from azure.core.rest import HttpRequest
 from azure.keyvault.keys import KeyClient
 from azure.keyvault.keys._shared import HttpChallenge, HttpChallengeCache
-from keyvault import CANARY, MESSAGE, Listener, StaticCredential, verify, without_emulator_credential
+from driving import MESSAGE, Listener, verify
+from keyvault import CANARY, StaticCredential, without_emulator_credential
 
 import farsign
 import farsign_azure

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
-from keyvault import MESSAGE, verify
+from azure.core.rest import HttpRequest
+from driving import MESSAGE, verify
+from tunnel import TunnelProxy
 
 import farsign
 from farsign._base.events import Retrying
 from farsign._plugin import kept
 from farsign.errors import ProviderUnavailable
+from farsign_azure._async_transport import AsyncTransport
 from farsign_azure._emulator import AzureEmulator
+from farsign_azure._transport import Transport
 
 Accepted = Callable[[], int]
 
@@ -98,3 +103,77 @@ def test_aiohttp_keeps_none_for_that_long() -> None:
             await connector.close()
 
     assert asyncio.run(keepalive()) <= kept.IDLE
+
+
+@pytest.fixture
+def tunnelled(azure: AzureEmulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[TunnelProxy]:
+    """A proxy that every vault is reached through, which is the emulator."""
+    with TunnelProxy(azure.port) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", "")
+        yield proxy
+
+
+def send(transport: Transport, azure: AzureEmulator) -> int:
+    status: int = transport.send(HttpRequest("GET", f"https://localhost:{azure.port}/keys/x"), read_timeout=5).status_code
+    return status
+
+
+def test_connections_through_a_proxy_are_not_trusted_either(
+    azure: AzureEmulator, tunnelled: TunnelProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that is closed forgets its tunnel: opened again without one, it would say the token to the proxy."""
+    assert azure.certificate
+    with Transport("", azure.certificate.ca_file) as transport:
+        assert [send(transport, azure), send(transport, azure)] == [401, 401]
+        assert len(tunnelled.asked) == 1
+        monkeypatch.setattr(kept, "IDLE", -1.0)
+        assert send(transport, azure) == 401
+        assert len(tunnelled.asked) == 2
+        monkeypatch.setattr(kept, "IDLE", 60.0)
+        azure.faults.reset("challenge", times=1)
+        assert send(transport, azure) == 401
+    assert tunnelled.asked == [f"CONNECT localhost:{azure.port} HTTP/1.0"] * 3
+
+
+def test_asyncio_goes_through_the_proxy_too(azure: AzureEmulator, tunnelled: TunnelProxy) -> None:
+    assert azure.certificate
+    ca_file = azure.certificate.ca_file
+
+    async def run() -> int:
+        async with AsyncTransport("", ca_file) as transport:
+            status: int = (await transport.send(HttpRequest("GET", f"https://localhost:{azure.port}/keys/x"))).status_code
+            return status
+
+    assert asyncio.run(run()) == 401
+    assert len(tunnelled.asked) == 1
+
+
+def test_a_netrc_takes_no_token_out(azure: AzureEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RULES 9, 16: requests would replace the token by what a .netrc has for every host; aiohttp would refuse to send it."""
+    assert azure.certificate
+    (tmp_path / ".netrc").write_text("default login me password canary\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NO_PROXY", "*")
+    heard: list[str] = []
+    answer = azure.answer
+    monkeypatch.setattr(
+        azure, "answer", lambda request: (heard.append(request.headers.get("authorization", "")), answer(request))[1]
+    )
+    requests = [
+        HttpRequest("GET", f"https://localhost:{azure.port}/keys/x", headers=headers)
+        for headers in ({}, {"Authorization": "Bearer x"})
+    ]
+    ca_file = azure.certificate.ca_file
+    with Transport("", ca_file) as transport:
+        for request in requests:
+            transport.send(request)
+
+    async def run() -> None:
+        async with AsyncTransport("", ca_file) as transport:
+            for request in requests:
+                await transport.send(request)
+
+    asyncio.run(run())
+    assert heard == ["", "Bearer x"] * 2

@@ -6,19 +6,20 @@ import asyncio
 import gc
 import hashlib
 import os
-import signal
 import threading
 import time
-import warnings
 import weakref
 from collections.abc import Callable
 
 import pytest
 from azure.core.exceptions import AzureError
 from azure.keyvault.keys._shared import http_challenge_cache
-from keyvault import MESSAGE, verify
+from driving import MESSAGE, verify
+from faulty_children import fork, outcomes
+from keyvault import StaticCredential, without_emulator_credential
 
 import farsign
+import farsign_azure
 from farsign._plugin.shared import _registry
 from farsign.driver import SignRequest
 from farsign.errors import DeadlineExceeded, ProviderUnavailable
@@ -26,7 +27,9 @@ from farsign.testing.emulator import HttpEmulator
 from farsign_azure import _loops
 from farsign_azure._driver import AsyncVaultKey, VaultKey
 from farsign_azure._emulator import AzureEmulator
+from farsign_azure._transport import Transport
 
+forks = hasattr(os, "fork")
 DIGEST = hashlib.sha256(MESSAGE).digest()
 
 
@@ -124,7 +127,7 @@ def test_connections_are_used_again(azure: AzureEmulator, monkeypatch: pytest.Mo
         assert len(accepted) == 2
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.skipif(not forks, reason="this system does not fork")
 def test_a_child_forked_while_the_sdks_lock_is_held(azure: AzureEmulator) -> None:
     """RULES 22: the SDK's lock around its challenges belongs to a module, so a child inherits it as it is."""
     key = azure.create_key("ES256")
@@ -141,31 +144,11 @@ def test_a_child_forked_while_the_sdks_lock_is_held(azure: AzureEmulator) -> Non
         thread = threading.Thread(target=hold)
         thread.start()
         holding.wait(5)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is what is tested
-            child = os.fork()
-        if child == 0:
-            try:
-                verify(key.public_key, "ES256", known.sign(MESSAGE, timeout=5))
-                os._exit(0)
-            finally:
-                os._exit(1)
+        child = fork(lambda: verify(key.public_key, "ES256", known.sign(MESSAGE, timeout=5)))
         release.set()
         thread.join(5)
-        assert _outcome(child) == 0
+        assert outcomes([child], 20) == [0]
         verify(key.public_key, "ES256", known.sign(MESSAGE))
-
-
-def _outcome(child: int) -> int | str:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "hang"
 
 
 def test_threads_get_their_own_signatures(azure: AzureEmulator) -> None:
@@ -247,9 +230,6 @@ def test_a_call_ends_in_time_whatever_the_wire_does(azure: AzureEmulator, fault:
 
 def test_a_slow_credential_holds_nobody_longer_than_its_deadline(azure: AzureEmulator) -> None:
     """RULES 21, 22: the fetch goes on, and the next caller has it."""
-    from keyvault import StaticCredential, without_emulator_credential
-
-    import farsign_azure
 
     def slowly() -> str:
         time.sleep(1.6)
@@ -275,11 +255,6 @@ def test_without_aiohttp_asyncio_is_served_from_threads(azure: AzureEmulator, mo
 
 
 def test_a_transport_of_the_callers_own(azure: AzureEmulator) -> None:
-    from keyvault import StaticCredential
-
-    import farsign_azure
-    from farsign_azure._transport import Transport
-
     assert azure.certificate
     sent: list[str] = []
 
@@ -304,3 +279,69 @@ def test_the_emulator_is_found_through_the_plugin() -> None:
     made = backend("azurekms").emulator()
     assert isinstance(made, HttpEmulator)
     assert isinstance(made, AzureEmulator)
+
+
+def test_a_transport_of_the_callers_own_stays_open(azure: AzureEmulator) -> None:
+    """An attempt that is given up ends its client, and the next one needs the transport again; in a child too (RULES 17, 22)."""
+    assert azure.certificate
+    key = azure.create_key("ES256")
+    uri, transport = f"azurekms://emulator.vault.azure.net/{key.name}", Transport(azure.url, azure.certificate.ca_file)
+    objects = {"credential": StaticCredential(azure.tokens.grant()), "transport": transport}
+    with farsign_azure.open_signer(uri, **objects) as signer:
+        known = signer.key()
+        azure.faults.stall("sign", 1)
+        with pytest.raises((DeadlineExceeded, ProviderUnavailable)):
+            known.sign(MESSAGE, timeout=0.3)
+        time.sleep(0.5)
+        verify(key.public_key, "ES256", known.sign(MESSAGE))
+        parents = transport.session.adapters["https://"].poolmanager
+
+        def child() -> None:
+            verify(key.public_key, "ES256", known.sign(MESSAGE))
+            assert transport.session.adapters["https://"].poolmanager is not parents
+
+        assert not forks or outcomes([fork(child)], 20) == [0]
+    with farsign_azure.open_signer(uri, **objects) as signer:
+        verify(key.public_key, "ES256", signer.key().sign(MESSAGE))
+
+
+@pytest.mark.skipif(not forks, reason="this system does not fork")
+def test_a_child_forked_while_a_pools_lock_is_held(azure: AzureEmulator) -> None:
+    """RULES 22: what a child has of its parent's is not even collected, because that takes the lock to close the connections."""
+    key = azure.create_key("ES256")
+    with farsign.open_signer(key.uri) as signer:
+        known = signer.key()
+        driver = signer.legs[0].drivers.handle().driver
+        assert isinstance(driver, VaultKey)
+        pools = driver._vault.client._client._client._pipeline._transport.session.adapters["https://"].poolmanager.pools
+        del driver
+        with next(iter(pools[key] for key in pools.keys())).pool.mutex:  # noqa: SIM118 - urllib3's container does not iterate
+            del pools
+            child = fork(lambda: verify(key.public_key, "ES256", known.sign(MESSAGE, timeout=5)))
+        assert outcomes([child], 20) == [0]
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore:Unclosed:ResourceWarning")
+@pytest.mark.parametrize("end", ["rests", "is closed", "was closed"])
+def test_close_while_the_loop(azure: AzureEmulator, end: str) -> None:
+    """A loop that was closed without a shutdown, as asyncio.run does it, leaves nothing but its sockets, to the collector."""
+    before = len(_registry.clients)
+    signer, loop = farsign.open_signer(azure.create_key("ES256").uri), asyncio.new_event_loop()
+    loop.run_until_complete(_sign(signer))
+    if end == "was closed":
+        loop.close()
+    signer.close()
+    if end == "rests":
+        loop.run_until_complete(asyncio.sleep(0.1))
+    loop.close()
+    if end == "is closed":
+        with farsign.open_signer(azure.create_key("ES256").uri) as other:
+            asyncio.run(_sign(other))
+    assert len(_registry.clients) == before
+    assert loop not in _loops._clients or not _loops._clients[loop]
+    del loop
+    gc.collect()
+
+
+async def _sign(signer: farsign.Signer) -> None:
+    await (await signer.akey()).asign(MESSAGE)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from azure.core.exceptions import ServiceResponseTimeoutError
-from keyvault import MESSAGE, verify
+from driving import MESSAGE, verify
 
 import farsign
 from farsign.errors import IntegrityFailure, KeyDisabled, KeyNotPublished, PermissionDenied, ProviderUnavailable
@@ -70,7 +70,16 @@ def test_a_list_without_an_end_ends(
     assert failure is None or failure.error is ProviderUnavailable
 
 
-@pytest.mark.parametrize("body", [{}, {"value": [{}]}, {"value": [{"kid": 1, "attributes": {"enabled": True}}]}, {"value": None}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"value": [{}]},
+        {"value": [{"kid": 1, "attributes": {"enabled": True}}]},
+        {"value": None},
+        {"value": [], "nextLink": 5},
+    ],
+)
 def test_what_is_no_list_is_an_integrity_failure(
     azure: AzureEmulator, drive: Callable[..., VaultKey], body: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:

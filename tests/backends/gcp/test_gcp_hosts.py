@@ -17,6 +17,7 @@ import farsign
 import farsign_gcp
 from farsign.errors import HostRefused, InvalidKeyURI, ProviderError
 from farsign.testing._http import HttpServer, Reply, Request
+from farsign_gcp import _hosts
 from farsign_gcp._client import settings
 from farsign_gcp._emulator import GcpEmulator
 
@@ -144,13 +145,25 @@ def test_no_proxy_sees_plaintext(gcp: GcpEmulator, listener: Listener, monkeypat
 
 
 @pytest.mark.parametrize(
-    "where", ["https://evil.example/token", "http://oauth2.googleapis.com/token", "https://storage.googleapis.com/token"]
+    "where",
+    [
+        "https://evil.example/token",
+        "http://oauth2.googleapis.com/token",
+        "https://storage.googleapis.com/token",
+        "https://www.googleapis.com/upload/storage/v1/b/evil/o?name=oauth2",  # anybody's bucket
+        "https://www.googleapis.com/oauth2/../upload/storage/v1/b/evil/o",
+    ],
 )
 def test_a_credentials_file_cannot_name_a_foreign_token_server(where: str, ambient: Callable[..., None]) -> None:
     """It would get a signed assertion that Google accepts, whatever it is addressed to."""
     ambient(where)
     with farsign.open_signer(URI, policy=QUICK) as signer, pytest.raises(HostRefused):
         signer.key()
+
+
+@pytest.mark.parametrize("where", ["https://accounts.google.com/o/oauth2/token", "https://www.googleapis.com/oauth2/v4/token"])
+def test_token_servers_of_older_files(where: str) -> None:
+    _hosts.check_for_secrets(where, own_credentials=False, allow=())
 
 
 def test_nor_one_on_loopback(ambient: Callable[..., None], listener: Listener) -> None:

@@ -18,15 +18,11 @@ import grpc
 import pytest
 from cloudkms import CANARY, KEY, MESSAGE, Listener, StaticCredentials, verify
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from faulty_proxy import ForgetfulProxy
 from google.cloud.kms_v1.services.key_management_service.transports import KeyManagementServiceGrpcTransport
 
 import farsign
 import farsign_gcp
 from farsign import errors
-from farsign.driver import SignRequest
-from farsign_gcp import _client
-from farsign_gcp._driver import AsyncCloudKey, CloudKey
 from farsign_gcp._emulator import GcpEmulator
 
 DER = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -139,15 +135,47 @@ def test_a_transport_of_the_callers_in_a_child(gcp: GcpEmulator) -> None:
         assert [outcome(fork(work)) for work in (refused, signs)] == [0, 0]
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="this system does not list open files in /proc")
 def test_grpc_waits_by_poll() -> None:
-    """Said before gRPC is imported, unless somebody has said something else."""
-    program = "import farsign_gcp, os; print(os.environ['GRPC_POLL_STRATEGY'])"
-    for environment, told in ({}, "poll"), ({"GRPC_POLL_STRATEGY": "epoll1"}, "epoll1"):
+    """Unless somebody has said something else; and the environment is left as it was."""
+    program = f"""
+import os, farsign
+before = dict(os.environ)
+farsign.open_signer("gcpkms://{KEY}?endpoint=http://127.0.0.1:9&auth=emulator")
+assert dict(os.environ) == before
+print(any("eventpoll" in os.readlink(f"/proc/self/fd/{{name}}") for name in os.listdir("/proc/self/fd") if os.path.islink(f"/proc/self/fd/{{name}}")))
+"""
+    for environment, polls in ({}, "False"), ({"GRPC_POLL_STRATEGY": "epoll1"}, "True"):
         clean = {name: value for name, value in os.environ.items() if name != "GRPC_POLL_STRATEGY"}
         done = subprocess.run(
             [sys.executable, "-c", program], env=clean | environment, capture_output=True, text=True, check=True
         )
-        assert done.stdout.strip() == told
+        assert done.stdout.strip() == polls
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_that_closes_its_parents_emulator(gcp: GcpEmulator) -> None:
+    """At once, and the parent's goes on."""
+    key = gcp.create_key("ES256")
+    assert outcome(fork(gcp.close), 10.0) == 0
+    with farsign.open_signer(key.uri) as signer:
+        signer.check()
+
+
+def test_emulators_outlive_their_grpc_process() -> None:
+    """A test that starts one after that was killed gets another, and nobody waits for an answer that never comes."""
+    program = """
+import time
+from farsign_gcp._emulator import GcpEmulator
+from farsign_gcp._emulator_server import link
+first, process = GcpEmulator().start(), link()
+process._process.kill()
+while not process.ended: time.sleep(0.01)
+first.close()
+with GcpEmulator() as second: print(second.port > 0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout.strip()) == (0, "True"), done.stderr
 
 
 def test_one_signer_in_several_loops_at_once(gcp: GcpEmulator) -> None:
@@ -207,49 +235,6 @@ def test_a_server_that_accepts_and_says_nothing(scheme: str, listener: Listener)
             signer.key(timeout=0.6)
         assert time.monotonic() - started < 0.6 + 0.25
         assert CANARY.encode() not in listener.heard
-
-
-def test_a_server_that_comes_back_is_used_at_once(gcp: GcpEmulator, drive: Callable[..., CloudKey]) -> None:
-    """gRPC alone would wait ever longer, up to two minutes, between two attempts to connect."""
-    key = gcp.create_key("ES256")
-    driver, request = drive(key.uri), SignRequest(key.version, "ES256", "digest", bytes(32))
-    driver.sign(request, timeout=5)
-    gcp.close()
-    end = time.monotonic() + 3.0
-    while time.monotonic() < end:
-        with pytest.raises(grpc.RpcError):
-            driver.sign(request, timeout=0.5)
-        time.sleep(0.05)
-    gcp.start()
-    started = time.monotonic()
-    while True:
-        try:
-            driver.sign(request, timeout=0.5)
-            break
-        except grpc.RpcError:
-            assert time.monotonic() - started < 5.0  # a second and its jitter; by default it would be at 1 + 1.6 + 2.6 s by now
-            time.sleep(0.05)
-
-
-def test_a_connection_that_is_dead_is_not_used_again(gcp: GcpEmulator, drive: Callable[..., CloudKey]) -> None:
-    """Somebody between forgot it. gRPC by itself would go on with it until the system gives it up."""
-    key = gcp.create_key("ES256")
-    proxy, before = ForgetfulProxy(gcp.url), len(_client._open)
-    driver = drive(key.uri.replace(gcp.url, proxy.address))
-    request = SignRequest(key.version, "ES256", "digest", bytes(32))
-
-    async def sign(timeout: float) -> None:
-        assert isinstance(driver, AsyncCloudKey)
-        await driver.asign(request, timeout=timeout)
-
-    for attempt in (lambda timeout: driver.sign(request, timeout=timeout), lambda timeout: asyncio.run(sign(timeout))):
-        attempt(5.0)
-        assert proxy.forget()
-        with pytest.raises(grpc.RpcError):
-            attempt(0.3)
-        attempt(5.0)
-    assert len(_client._open) == before + 1, "the dead ones are closed"
-    proxy.close()
 
 
 def test_the_interpreter_exits_with_a_call_stuck(listener: Listener) -> None:

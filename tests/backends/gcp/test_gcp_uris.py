@@ -117,3 +117,17 @@ farsign.parse_uri({PINNED!r})
 print([name for name in sys.modules if name.partition(".")[0] in ("google", "grpc", "google_crc32c", "requests")])
 """
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("projects/P/locations/l/keyRings/r/cryptoKeys/k", "projects/ is followed by lower-case"),
+        ("projects/p-1/locations/L/keyRings/r/cryptoKeys/k", "locations/ is followed by lower-case"),
+        ("projects/p-1/locations/l/keyRings/r.1/cryptoKeys/k", "keyRings/ is followed by letters"),
+        ("projects/p-1/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/latest", "cryptoKeyVersions/ is followed by a number"),
+    ],
+)
+def test_the_wrong_part_of_a_name_is_told(name: str, told: str) -> None:
+    with pytest.raises(InvalidKeyURI, match=told):
+        farsign.parse_uri(f"gcpkms://{name}")

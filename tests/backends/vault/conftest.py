@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from transit import Listener
+from driving import drives, listens
 
-import farsign
-from farsign_vault._driver import VaultKey, open_key
+from farsign_vault._driver import open_key
 from farsign_vault._emulator import OpenBaoEmulator, VaultEmulator
+
+drive = drives(open_key)
+listener = listens(tls=False)
 
 
 @pytest.fixture(autouse=True)
@@ -32,24 +33,3 @@ def vault() -> Iterator[VaultEmulator]:
 def bao() -> Iterator[OpenBaoEmulator]:
     with OpenBaoEmulator() as running:
         yield running
-
-
-@pytest.fixture
-def drive() -> Iterator[Callable[..., VaultKey]]:
-    """Opens a driver for a URI; closed after the test."""
-    opened: list[VaultKey] = []
-
-    def make(uri: str, *, allow_hosts: tuple[str, ...] = (), **objects: Any) -> VaultKey:
-        opened.append(open_key(farsign.parse_uri(uri), allow_hosts, **objects))
-        return opened[-1]
-
-    yield make
-    for driver in opened:
-        driver.close()
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    heard = Listener()
-    yield heard
-    heard.close()

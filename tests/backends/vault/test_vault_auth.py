@@ -19,7 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from transit import CANARY, MESSAGE, with_auth
+from driving import MESSAGE
+from transit import CANARY, with_auth
 
 import farsign
 from farsign.errors import (
@@ -563,3 +564,15 @@ def test_the_namespace_of_the_environment(bao: OpenBaoEmulator, monkeypatch: pyt
         with pytest.raises(farsign.errors.KeyNotFound) as caught:
             signer.key()
         assert "namespace=" in caught.value.next_step
+
+
+@pytest.mark.parametrize("tail", ["\n", " ", "\r\n", "\u00e9"])
+def test_a_token_with_what_no_token_has(vault: VaultEmulator, tail: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line break at the end is the usual mistake; requests would say that, with the token in its message, and it is no outage."""
+    vault.create_key("ES256", "auth")
+    monkeypatch.setenv("VAULT_ADDR", vault.url)
+    monkeypatch.setenv("VAULT_TOKEN", CANARY + tail)
+    with farsign.open_signer("hashivault://auth") as signer, pytest.raises(CredentialsNotFound, match="no token has") as caught:
+        signer.key()
+    assert CANARY not in caught.value.diagnostics()
+    assert "line break" in caught.value.next_step

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
-from transit import MESSAGE, ask, sdk, verify
+from driving import MESSAGE, verify
+from transit import ask, sdk
 
 from farsign._base.encodings import raw_to_der
 from farsign._plugin.discovery import backend
@@ -138,6 +139,8 @@ MISTAKES: list[tuple[str, dict[str, Any], int, Any]] = [
         {"errors": ["hash_algorithm=none requires both prehashed=true and signature_algorithm=pkcs1v15"]},
     ),
     ("ES256", {"batch_input": []}, 400, {"errors": ["missing batch input to process"]}),
+    ("ES256", {"batch_input": True}, 400, {"errors": ["failed to parse batch input"]}),
+    ("ES256", {"batch_input": [None]}, 400, {"errors": ["failed to parse batch input"]}),
 ]
 
 
@@ -212,7 +215,12 @@ def test_rotation_configuration_and_trimming(vault: VaultEmulator) -> None:
         500,
         wrapped("requested version for signing is less than the minimum encryption key version"),
     )
-    for wrong in ({"min_encryption_version": 9}, {"min_decryption_version": 4}, {"auto_rotate_period": 60}):
+    for wrong in (
+        {"min_encryption_version": 9},
+        {"min_decryption_version": 4},
+        {"auto_rotate_period": 60},
+        {"min_encryption_version": "x"},
+    ):
         assert ask(vault, "POST", "transit/keys/k/config", wrong)[0] == 400
     assert ask(vault, "POST", "transit/keys/k/config", {"min_encryption_version": 0})[0] == 200
     assert ask(vault, "POST", "transit/sign/k", {"input": INPUT, "key_version": 1})[:2] == (500, wrapped("no such key version"))

@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import pytest
 import requests
+from driving import MESSAGE
 from hvac.exceptions import VaultDown, VaultError
-from transit import CANARY, MESSAGE, ask
+from transit import CANARY, ask
 
 import farsign
 from farsign import errors
@@ -405,3 +406,36 @@ def test_the_emulator_answers_what_the_table_expects(vault: VaultEmulator) -> No
     assert ask(vault, "POST", "transit/sign/nope", {})[:2] == (400, {"errors": ["signing key not found"]})
     assert ask(vault, "GET", "transit/keys/nope")[:2] == (404, {"errors": []})
     assert ask(vault, "POST", "transit/sign/auth", {"key_version": 9})[0] == 500
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "kind", "reason"),
+    [
+        (b"no gzip", {"Content-Encoding": "gzip"}, errors.IntegrityFailure, "garbled reply"),
+        (b'{"data":{"signature":"vault:v1:AA","key_version":1e999}}', {}, errors.IntegrityFailure, "garbled reply"),
+    ],
+)
+def test_bodies_that_cannot_be_read(
+    drive: Callable[..., VaultKey], body: bytes, headers: dict[str, str], kind: type[Exception], reason: str
+) -> None:
+    server = HttpServer(lambda request: Reply(200, body, headers))
+    server.start()
+    driver = drive(f"hashivault://k?addr=http://127.0.0.1:{server.port}&auth=emulator")
+    with pytest.raises((kind, requests.RequestException)) as caught:
+        driver.sign(SignRequest("transit/k/v1", "ES256", "digest", bytes(32)), timeout=5)
+    server.close()
+    if isinstance(caught.value, requests.RequestException):
+        failure = driver.classify(caught.value)
+        assert failure
+        assert (failure.error, failure.reason) == (kind, reason)
+
+
+def test_silence_within_a_body_is_a_timeout(vault: VaultEmulator, drive: Callable[..., VaultKey]) -> None:
+    driver = drive(vault.create_key("ES256").uri)
+    driver.describe(timeout=5)
+    vault.faults.slow_drip("describe", 60.0)
+    with pytest.raises(requests.RequestException) as caught:
+        driver.describe(timeout=0.03)  # less than the pause between two pieces
+    failure = driver.classify(caught.value)
+    assert failure
+    assert (failure.reason, failure.answered) == ("timeout", False)

@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 import hvac
 import pytest
-from transit import CANARY, MESSAGE, Listener, verify
+from driving import MESSAGE, Listener, verify
+from transit import CANARY
 
 import farsign
 import farsign_vault

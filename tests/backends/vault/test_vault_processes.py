@@ -5,22 +5,26 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
-import signal
 import threading
 import time
 import warnings
 from collections.abc import Callable
 
 import elsewhere
+import hvac
 import pytest
-from transit import MESSAGE, verify
+from driving import MESSAGE, verify
+from faulty_children import busy, fork, outcomes
+from requests.adapters import BaseAdapter
 
 import farsign
-from farsign.errors import FarsignError
+import farsign_vault
+from farsign._base.events import Attempt
 from farsign.testing.emulator import Reply, Request
 from farsign_vault import _emulator_auth as accepted
 from farsign_vault._driver import VaultKey
 from farsign_vault._emulator import VaultEmulator
+from farsign_vault._uri import EMULATOR_TOKEN
 
 SOAK = "FARSIGN_SOAK" in os.environ
 CHILDREN, EACH = (20, 150) if SOAK else (4, 20)
@@ -35,33 +39,6 @@ def approle(vault: VaultEmulator, monkeypatch: pytest.MonkeyPatch) -> str:
     return "hashivault://auth?auth=approle"
 
 
-def _fork(work: Callable[[], bool]) -> int:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is what is tested
-        child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            code = 0 if work() else 2
-        except FarsignError as error:
-            os.write(2, f"{type(error).__name__}: {error}\n".encode())
-        finally:
-            os._exit(code)
-    return child
-
-
-def _outcome(child: int, seconds: float = 120.0) -> int | str:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "hang"
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.parametrize("warm", [True, False])
 def test_forked_children_sign_their_own_digests(vault: VaultEmulator, approle: str, warm: bool) -> None:
@@ -69,34 +46,16 @@ def test_forked_children_sign_their_own_digests(vault: VaultEmulator, approle: s
     with farsign.open_signer(approle) as signer:
         key = signer.check() if warm else None
         spki = vault.keys.keys["transit/auth"].newest.spki
-        stop, errors = threading.Event(), []
 
-        def busy() -> None:
-            while not stop.is_set():
-                try:
-                    signer.key().sign(b"parent")
-                except FarsignError as error:
-                    errors.append(error)
-
-        threads = [threading.Thread(target=busy, daemon=True) for _ in range(4 if warm else 0)]
-        for thread in threads:
-            thread.start()
-
-        def work(number: int) -> bool:
+        def work(number: int) -> None:
             held = key or signer.key()
             for n in range(EACH):
                 data = f"child {number} {n}".encode()
                 verify(spki, "ES256", held.sign(data), data)
-            return True
 
-        try:
-            children = [_fork(lambda number=number: work(number)) for number in range(CHILDREN)]
-            assert [_outcome(child) for child in children] == [0] * CHILDREN
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join(10)
-        assert not errors
+        with busy(lambda: signer.key().sign(b"parent"), 4 if warm else 0):
+            children = [fork(lambda number=number: work(number)) for number in range(CHILDREN)]
+            assert outcomes(children) == [0] * CHILDREN
         signer.check()
     assert vault.calls("login") == CHILDREN + 1, "each process has a token of its own"
 
@@ -109,8 +68,7 @@ def test_a_child_forked_while_the_parent_logs_in(vault: VaultEmulator, approle: 
         leader = threading.Thread(target=signer.key, daemon=True)
         leader.start()
         time.sleep(0.2)
-        child = _fork(lambda: bool(signer.check()))
-        assert _outcome(child, 30) == 0
+        assert outcomes([fork(signer.check)], 30) == [0]
         leader.join(10)
         signer.check()
 
@@ -205,3 +163,23 @@ def test_many_threads_need_no_more_connections_than_threads(vault: VaultEmulator
             thread.join(30)
     assert not errors
     assert peak <= 16 + 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_given_client_in_forked_children(vault: VaultEmulator) -> None:
+    """Its session is its owner's, and its sockets would be shared: other children's replies came, with HTTP 200 and no error."""
+    made = vault.create_key("ES256", "auth")
+    attempts: list[str] = []
+    client = hvac.Client(url=vault.url, token=EMULATOR_TOKEN)
+    client.session.mount("other://", BaseAdapter())  # which pools nothing
+    with farsign_vault.open_signer("hashivault://auth", client=client) as signer:
+        key = signer.check()
+
+        def work() -> None:
+            farsign.observe(lambda event: attempts.append(event.outcome) if isinstance(event, Attempt) else None)
+            for n in range(EACH):
+                verify(made.public_key, "ES256", key.sign(b"%d" % n), b"%d" % n)
+            assert attempts == ["ok"] * EACH
+
+        assert outcomes([fork(work) for _ in range(CHILDREN)]) == [0] * CHILDREN
+        key.sign(MESSAGE)

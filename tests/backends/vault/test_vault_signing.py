@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from transit import MESSAGE, ask, sdk, verify, with_auth
+from driving import MESSAGE, verify
+from transit import ask, sdk, with_auth
 
 import farsign
 from farsign import driver

@@ -83,7 +83,7 @@ def test_uri_as_json(run: Run) -> None:
                 "tenant": "acme.example",
             },
         ),
-        ("hashivault://auth?mount=keys", {"server": "what VAULT_ADDR says", "engine": "keys", "key": "auth"}),
+        ("hashivault://auth?mount=keys", {"addr": "what VAULT_ADDR says", "mount": "keys", "key": "auth"}),
     ],
 )
 def test_uri_says_what_each_part_means(

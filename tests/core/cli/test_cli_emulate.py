@@ -305,3 +305,19 @@ def test_a_script_is_followed_in_time(acme: list[tuple[int, bytes]]) -> None:
     until(lambda: bool(emulator.faults.draw(("sign",))))
     until(lambda: not emulator.faults.draw(("sign",)))
     assert 0.3 <= time.monotonic() - started < 0.3 + 2.0
+
+
+@pytest.mark.parametrize("scheme", ["awskms", "gcpkms"])
+def test_a_port_that_is_taken_is_told(scheme: str, run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = run("emulate", scheme, "--port", port)
+    assert ran.code == 2
+    assert f"{scheme} cannot listen at 127.0.0.1:{port}" in ran.err
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "x"])
+def test_a_port_that_is_none_is_told(port: str, run: Run) -> None:
+    ran = run("emulate", "awskms", f"--port={port}")
+    assert ran.code == 2
+    assert "is no port" in ran.err

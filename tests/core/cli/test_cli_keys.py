@@ -119,3 +119,10 @@ def test_public_key_in_a_form_that_does_not_exist(key_file: KeyFile, run: Run) -
     outcome = run("public-key", key_file("ES256K"), "--format", "openssh")
     assert (outcome.code, outcome.out) == (2, "")
     assert "--format pem" in outcome.err
+
+
+def test_new_says_how_a_path_is_written(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = run("new", "dev.pem", "--alg", "ES256")
+    assert ran.code == 2
+    assert f"write file://{tmp_path}/dev.pem" in ran.err

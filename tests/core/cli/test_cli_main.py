@@ -138,3 +138,13 @@ def test_help_imports_neither_cryptography_nor_a_plugin() -> None:
 
 def test_the_parser_is_public_for_documentation() -> None:
     assert cli.parser().prog == "farsign"
+
+
+def test_no_command_shows_the_help_and_is_wrong_usage(run: Run) -> None:
+    ran = run()
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == run("--help").out
+
+
+def test_a_command_that_is_none_is_named(run: Run) -> None:
+    assert "argument COMMAND: invalid choice: 'sgin'" in run("sgin").err

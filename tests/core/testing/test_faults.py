@@ -49,6 +49,23 @@ def test_scope_key_and_time_limit_a_fault() -> None:
     assert "error" not in faults.draw(("describe",))
 
 
+def test_a_rate_throttles_what_exceeds_it() -> None:
+    faults = Faults()
+    faults.rate("sign", 50.0, retry_after=2.0)
+    passed = started = 0
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end:
+        started += 1
+        struck = faults.draw(SIGN)
+        passed += not struck
+        if struck:
+            assert (struck["error"].argument, struck["error"].retry_after) == ("throttled", 2.0)
+        time.sleep(0.001)
+    assert 20 <= passed <= 35, "50 a second, and a tenth of that at once"
+    assert started > 2 * passed
+    assert faults.draw(("describe",)) == {}
+
+
 def test_clear_takes_all_back() -> None:
     faults = Faults()
     faults.wrong_signature()
@@ -77,6 +94,7 @@ def test_the_same_seed_gives_the_same_run() -> None:
         ("throttle:sign:30s", Fault("error", "sign", "throttled", seconds=30)),
         ("error:sign:KMSInternalException:2", Fault("error", "sign", "KMSInternalException", times=2)),
         ("latency:*:0.2", Fault("latency", "*", 0.2)),
+        ("rate:sign:100", Fault("rate", "sign", 100.0)),
         ("slow_drip:Sign:5s:1", Fault("slow_drip", "Sign", 5.0, times=1)),
         ("reset:sign:10%:60s", Fault("reset", "sign", seconds=60, probability=0.1)),
         ("wrong_signature:sign", Fault("wrong_signature", "sign")),

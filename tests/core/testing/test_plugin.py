@@ -82,6 +82,33 @@ def test_what_is_missing_is_skipped_or_an_error(run, backends: str, alg: str, wh
     run(source, "-k", "test_other", "--farsign-strict").assert_outcomes(errors=1, deselected=2)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("backend='memory'", "takes backends="),
+        ("'memory'", "takes backends="),
+        ("alg='ES265'", "no algorithm 'ES265'"),
+        ("backends='awskm'", "did you mean awskms"),
+    ],
+)
+def test_what_is_misspelt_is_an_error_and_no_skip(run, arguments: str, says: str) -> None:
+    result = run(f"""
+        import pytest
+
+        @pytest.mark.farsign({arguments})
+        def test_it(any_signer):
+            pass
+        """)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{says}*"])
+
+
+def test_a_misspelt_emulator_is_an_error_and_no_skip(run) -> None:
+    result = run("def test_it(emulator):\n    emulator('aws')")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*did you mean awskms*"])
+
+
 def test_without_a_marker_a_test_goes_through_every_installed_cloud(run) -> None:
     result = run("def test_it(any_signer):\n    any_signer.check()", "-v")
     result.stdout.fnmatch_lines(["*test_it[[]awskms] PASSED*"])
