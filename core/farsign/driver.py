@@ -126,6 +126,12 @@ class CredentialRefresher(ABC):
     def refresh_credentials(self, *, timeout: float) -> None: ...
 
 
+def is_driver(thing: object) -> bool:
+    """Whether it has what a RemoteSigner has; a class that inherits from it forgets nothing."""
+    methods = (getattr(thing, name, None) for name in ("describe", "sign", "classify", "close"))
+    return all(map(callable, methods)) and isinstance(getattr(thing, "endpoint", None), str)
+
+
 # Imported when asked for: the helpers need cryptography, the markers pluggy, and a plugin module must stay cheap to import.
 _LAZY = {
     "spki_from_pem": "_plugin.spki",

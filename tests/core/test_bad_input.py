@@ -36,6 +36,7 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     (lambda: farsign.open_issuer(" "), "at least one key"),
     (lambda: farsign.open_issuer("file:///a.pem,awskms:///alias/b"), "seems to be two"),
     (lambda: farsign.open_issuer(URI, policy=5), "policy= is a farsign.Policy"),  # type: ignore[arg-type]
+    (lambda: farsign.Signer(lambda: None), "no RemoteSigner (NoneType)"),  # type: ignore[arg-type,return-value]
     (lambda: farsign.observe(5), "a function of one event"),  # type: ignore[arg-type]
     (lambda: farsign.Policy(verify="no"), "True or False"),  # type: ignore[arg-type]
     (lambda: farsign.Policy(follow="never"), "'wait' or 'immediately'"),  # type: ignore[arg-type]

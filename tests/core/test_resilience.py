@@ -15,7 +15,9 @@ from farsign import errors
 from farsign._base import events
 from farsign._base.policy import Policy
 from farsign._signer import endpoints
+from farsign._signer.funnel import Operation
 from farsign._signer.signer import Signer
+from farsign._signer.turns import Turn
 
 
 def pair(driver: type[FakeDriver] = FakeDriver, *, same_key: bool = True, clock: FakeClock | None = None, **policy: object):
@@ -40,6 +42,15 @@ class Broken(deque):
 
     def __bool__(self) -> bool:
         return True
+
+
+def test_what_the_provider_said_is_not_hidden_by_a_last_attempt_that_never_started() -> None:
+    operation = Operation(Policy(timeout=5.0), FakeClock())
+    operation.begin()
+    operation.failed(errors.Throttled("slow down"))
+    operation.begin()
+    with pytest.raises(errors.Throttled, match="slow down; 2 attempts"):
+        operation.failed(Turn(1.0, 1.0).too_late())
 
 
 def test_rules_19_a_budget_after_a_million_successes_is_still_a_hundred() -> None:

@@ -343,6 +343,56 @@ def test_async_over_a_blocking_driver_times_out_and_survives_cancellation() -> N
     asyncio.run(work())
 
 
+def test_rules_31_aclose_waits_for_native_calls_and_takes_no_more() -> None:
+    class Slow(AsyncDriver):
+        gone = False
+
+        async def asign(self, request: object, *, timeout: float) -> object:
+            await asyncio.sleep(0.2)
+            assert not self.gone, "closed while in use"
+            return self.sign(request, timeout=timeout)
+
+        async def aclose(self) -> None:
+            self.gone = True
+            await super().aclose()
+
+    kms = FakeKMS()
+    signer = signer_of(kms, Slow)
+
+    async def work() -> None:
+        key = await signer.akey()
+        tasks = [asyncio.create_task(key.asign(b"x")) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        closing = asyncio.create_task(signer.aclose())
+        await asyncio.sleep(0.05)
+        with pytest.raises(errors.SignerClosed):
+            await key.asign(b"y")
+        assert await closing
+        for signature in await asyncio.gather(*tasks):
+            verify_es256(key, signature, b"x")
+
+    asyncio.run(work())
+
+
+def test_rules_31_aclose_gives_up_on_time() -> None:
+    class Stuck(AsyncDriver):
+        async def asign(self, request: object, *, timeout: float) -> object:
+            await asyncio.sleep(timeout)
+            raise FakeError("unavailable")
+
+    async def work() -> None:
+        signer = signer_of(FakeKMS(), Stuck)
+        task = asyncio.create_task((await signer.akey()).asign(b"x"))
+        await asyncio.sleep(0.05)
+        started = time.monotonic()
+        assert not await signer.aclose(timeout=0.1)
+        assert time.monotonic() - started < 1.0
+        with pytest.raises(farsign.FarsignError):
+            await task
+
+    asyncio.run(work())
+
+
 def test_rules_31_check_signs_once_and_close_drains() -> None:
     kms = FakeKMS()
     signer = signer_of(kms)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from farsign._base import fork
 from farsign._base.events import logger
 from farsign._base.uri import DIALECTS, KeyURI
-from farsign.driver import RemoteSigner
+from farsign.driver import RemoteSigner, is_driver
 from farsign.errors import BackendBroken, BackendNotInstalled, FarsignError, SchemeConflict, SchemeRefused, UnknownScheme
 
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ class Backend:
     def open(self, uri: KeyURI, allow_hosts: Sequence[str] = ()) -> RemoteSigner:
         """A driver; imports the SDK. Raises BackendNotInstalled, HostRefused or another ConfigurationError."""
         found = self._guarded("failed in farsign_open", lambda: self._hook.farsign_open(uri=uri, allow_hosts=tuple(allow_hosts)))
-        methods = (getattr(found, name, None) for name in ("describe", "sign", "classify", "close"))
-        if not all(map(callable, methods)) or not isinstance(getattr(found, "endpoint", None), str):
+        if not is_driver(found):
             raise self._broken(f"returned from farsign_open what is no RemoteSigner ({type(found).__name__})")
         driver: RemoteSigner = found
         return driver

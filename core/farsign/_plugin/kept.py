@@ -69,7 +69,7 @@ class Distrustful:
 
 
 class DistrustfulPool:
-    """Mixed into urllib3's pools, by ``Distrustful`` or by hand. A connection that is closed here is opened as a new one is, a proxy's tunnel included."""
+    """Mixed into urllib3's pools. A connection that is closed here is opened as a new one is, a proxy's tunnel included."""
 
     def _get_conn(self, *arguments: Any, **options: Any) -> Any:
         connection, use = super()._get_conn(*arguments, **options), current()  # type: ignore[misc]  # the pool's, which follows
@@ -78,10 +78,10 @@ class DistrustfulPool:
         use.kept = connection.sock is not None
         return connection
 
-    def _put_conn(self, connection: Any) -> None:
-        if connection is not None:
-            connection.last_used = time.monotonic()
-        super()._put_conn(connection)  # type: ignore[misc]  # as above
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.last_used = time.monotonic()
+        super()._put_conn(conn)  # type: ignore[misc]  # as above
 
 
 def _distrust(manager: Any) -> Any:

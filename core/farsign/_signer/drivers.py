@@ -7,6 +7,7 @@ its worker thread and its instance, and the next call gets a new instance. The t
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -14,8 +15,8 @@ from weakref import WeakKeyDictionary
 
 from farsign._base import fork
 from farsign._base.workers import Workers, wait_for
-from farsign.driver import AsyncRemoteSigner, RemoteSigner
-from farsign.errors import ProviderUnavailable, SignerClosed
+from farsign.driver import AsyncRemoteSigner, RemoteSigner, is_driver
+from farsign.errors import BackendBroken, ProviderUnavailable, SignerClosed
 
 from .funnel import TIMEOUT
 from .turns import Gate, Handle, Turn
@@ -35,7 +36,7 @@ class Drivers:
         self._opener, self._concurrency = opener, concurrency
         self._closed = False
         self._start_afresh()
-        self._handle: Handle | None = Handle(opener())  # now: a missing SDK shows when the signer is opened
+        self._handle: Handle | None = self._opened()  # now: a missing SDK shows when the signer is opened
         self.native_async = isinstance(self._handle.driver, AsyncRemoteSigner)
         fork.register(self)
 
@@ -57,8 +58,17 @@ class Drivers:
         with self._lock:
             self._refuse_closed()
             if self._handle is None:
-                self._handle = Handle(self._opener())
+                self._handle = self._opened()
             return self._handle
+
+    def _opened(self) -> Handle:
+        driver = self._opener()
+        if not is_driver(driver):
+            raise BackendBroken(
+                f"the opener returned what is no RemoteSigner ({type(driver).__name__})",
+                next_step="give a function without arguments that returns a driver; docs/backends.md shows one",
+            )
+        return Handle(driver)
 
     def _loop_handle(self) -> Handle:
         import asyncio
@@ -67,7 +77,7 @@ class Drivers:
         with self._lock:
             self._refuse_closed()
             if loop not in self._loops:
-                self._loops[loop] = Handle(self._opener())
+                self._loops[loop] = self._opened()
             return self._loops[loop]
 
     def _refuse_closed(self) -> None:
@@ -92,13 +102,24 @@ class Drivers:
         import asyncio
 
         with self._lock:
+            self._closed = True
             native = self._loops.pop(asyncio.get_running_loop(), None)
-        if native is not None and isinstance(native.driver, AsyncRemoteSigner):
-            await native.driver.aclose()
-        worker = Workers(1, "farsign-close")
-        closing = worker.submit(lambda: self.close(timeout))
-        worker.close()
-        return await wait_for(closing, timeout + 1.0) and closing.result()
+        worker, end = Workers(1, "farsign-close"), time.monotonic() + timeout
+        try:
+            drained = native is None or await self._aretire(native, worker, timeout)
+            closing = worker.submit(lambda: self.close(max(0.0, end - time.monotonic())))
+            return await wait_for(closing, timeout + 1.0) and closing.result() and drained
+        finally:
+            worker.close()
+
+    async def _aretire(self, handle: Handle, worker: Workers, timeout: float) -> bool:
+        """Once its calls have ended, or after ``timeout`` seconds, it is closed in its loop."""
+        handle.retire(close=False)
+        drained = worker.submit(lambda: handle.closed.wait(timeout))
+        await wait_for(drained, timeout + 1.0)
+        if isinstance(handle.driver, AsyncRemoteSigner):
+            await handle.driver.aclose()
+        return handle.closed.is_set()
 
     def call(self, work: Callable[[RemoteSigner, float], T], turn: Turn) -> T:
         """One call that ends in its time, whatever the SDK does."""

@@ -33,6 +33,8 @@ from farsign.errors import (
     VendorError,
 )
 
+from .turns import BUSY
+
 LEAST: Final = 0.05  # seconds below which no attempt starts
 LEAST_ATTEMPT: Final = 0.5  # an attempt gets this much, if that is left
 TIMEOUT: Final = "timeout"  # the reason of an attempt that was ended from outside
@@ -118,6 +120,8 @@ class Operation:
 
         elsewhere: the next attempt can go to another place, so nothing has to be waited for.
         """
+        if error.reason == BUSY and self.last is not None:  # it never started; what the one before said tells more
+            raise self._summed_up(self.last)
         kind = type(error)
         rule = RETRIES.get(kind)
         self.last, count = error, self._failures[kind]

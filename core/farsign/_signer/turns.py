@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from farsign.driver import RemoteSigner
@@ -26,6 +27,7 @@ class Handle:
         self._lock = threading.Lock()
         self._calls = 0
         self._retired = False
+        self._lets_go: Callable[[], None] = driver.close
 
     def enter(self) -> bool:
         """For one call. False: it has been replaced."""
@@ -41,18 +43,25 @@ class Handle:
         if last:
             self._close()
 
-    def retire(self) -> None:
+    def retire(self, *, close: bool = True) -> None:
+        """No new calls; the driver is closed after the last. close: False leaves that to the caller."""
         with self._lock:
             already, self._retired = self._retired, True
             idle = not self._calls
+            if not close:
+                self._lets_go = _nothing
         if idle and not already:
             self._close()
 
     def _close(self) -> None:
         try:
-            self.driver.close()
+            self._lets_go()
         finally:
             self.closed.set()
+
+
+def _nothing() -> None:
+    pass
 
 
 class Turn:
