@@ -146,18 +146,5 @@ def assumed(role: str, external_id: str | None, source: Any, create_sts: Callabl
     if source is None:
         return None
     extra = {"RoleSessionName": "farsign"} | ({"ExternalId": external_id} if external_id else {})
-    made: list[Any] = []  # clients: botocore asks for one each time, and leaves its connection to the garbage collector
-
-    def create(*arguments: Any, **options: Any) -> Any:
-        made.append(create_sts(*arguments, **options))
-        return made[-1]
-
-    def fetch() -> Any:
-        try:
-            return fetcher.fetch_credentials()
-        finally:
-            while made:
-                made.pop().close()
-
-    fetcher = AssumeRoleCredentialFetcher(create, source, role, extra_args=extra)
-    return DeferredRefreshableCredentials(fetch, "assume-role")
+    fetcher = AssumeRoleCredentialFetcher(create_sts, source, role, extra_args=extra)
+    return DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")

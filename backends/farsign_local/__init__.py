@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from ._opener import opener as opener
     from .memory import ProcessKeyWarning as ProcessKeyWarning
 
-__all__ = ["ProcessKeyWarning", "farsign_explain", "farsign_open", "farsign_uri", "memory", "new_key_file", "open_signer", "opener"]
+__all__ = [
+    "ProcessKeyWarning",
+    "farsign_explain",
+    "farsign_open",
+    "farsign_uri",
+    "memory",
+    "new_key_file",
+    "open_signer",
+    "opener",
+]
 
 
 @driver.hookimpl

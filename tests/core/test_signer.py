@@ -374,6 +374,16 @@ def test_rules_31_aclose_waits_for_native_calls_and_takes_no_more() -> None:
     asyncio.run(work())
 
 
+def test_rules_31_the_drivers_of_loops_that_ended_are_closed() -> None:
+    kms = FakeKMS()
+    with signer_of(kms, AsyncDriver) as signer:
+        key = signer.key()
+        for _ in range(20):
+            asyncio.run(key.asign(b"x"))
+        assert kms.opened - kms.closed <= 2
+    assert kms.opened == kms.closed
+
+
 def test_rules_31_aclose_gives_up_on_time() -> None:
     class Stuck(AsyncDriver):
         async def asign(self, request: object, *, timeout: float) -> object:

@@ -271,6 +271,9 @@ class RemoteKeySet(KeySource):
         return key_set
 
     def _unavailable(self, retry_after: float | None) -> KeySetUnavailable:
+        if self._last_error is None and self._set is None:
+            step = "under asyncio use await jwt.adecode(...), which waits; or fetch them at start: prefetch(), await aprefetch()"
+            return KeySetUnavailable(f"the keys at {self._where} have not arrived yet", retry_after=retry_after, next_step=step)
         why = f": {self._last_error}" if self._last_error else ""
         return KeySetUnavailable(f"the keys at {self._where} cannot be had{why}", retry_after=retry_after)
 

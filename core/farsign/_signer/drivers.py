@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from farsign._base import fork
 from farsign._base.workers import Workers, wait_for
@@ -43,7 +43,7 @@ class Drivers:
     def _start_afresh(self) -> None:
         self._lock = threading.Lock()
         self._handle = None
-        self._loops: MutableMapping[AbstractEventLoop, Handle] = WeakKeyDictionary()
+        self._loops: list[tuple[ref[AbstractEventLoop], Handle]] = []  # of an ended one until the next comes: none goes unclosed
         self._gates: MutableMapping[AbstractEventLoop, Gate] = WeakKeyDictionary()
         self._workers = Workers(self._concurrency, "farsign-call")
         self.aside = Workers(4, "farsign-aside")  # apart: what runs there waits for the others
@@ -74,11 +74,20 @@ class Drivers:
         import asyncio
 
         loop = asyncio.get_running_loop()
+        ended: list[Handle] = []
         with self._lock:
             self._refuse_closed()
-            if loop not in self._loops:
-                self._loops[loop] = self._opened()
-            return self._loops[loop]
+            handle = self._of(loop)
+            if handle is None:
+                ended = [handle for known, handle in self._loops if _is_over(known())]
+                handle = self._opened()
+                self._loops = [pair for pair in self._loops if pair[1] not in ended] + [(ref(loop), handle)]
+        for each in ended:
+            each.retire()
+        return handle
+
+    def _of(self, loop: AbstractEventLoop) -> Handle | None:
+        return next((handle for known, handle in self._loops if known() is loop), None)
 
     def _refuse_closed(self) -> None:
         if self._closed:
@@ -88,7 +97,7 @@ class Drivers:
         """No new calls; wait for those under way. False: some were still running after ``timeout`` seconds."""
         with self._lock:
             self._closed = True
-            handles = [handle for handle in (self._handle, *self._loops.values()) if handle]
+            handles = [handle for handle in (self._handle, *(handle for _, handle in self._loops)) if handle]
             self._handle = None
             self._loops.clear()
         for handle in handles:
@@ -103,7 +112,8 @@ class Drivers:
 
         with self._lock:
             self._closed = True
-            native = self._loops.pop(asyncio.get_running_loop(), None)
+            native = self._of(asyncio.get_running_loop())
+            self._loops = [pair for pair in self._loops if pair[1] is not native]
         worker, end = Workers(1, "farsign-close"), time.monotonic() + timeout
         try:
             drained = native is None or await self._aretire(native, worker, timeout)
@@ -202,6 +212,10 @@ async def _within(work: Callable[[AsyncRemoteSigner, float], Awaitable[T]], driv
         if not scope.expired():
             raise
     raise _unanswered(driver)
+
+
+def _is_over(loop: AbstractEventLoop | None) -> bool:
+    return loop is None or loop.is_closed()
 
 
 def _unanswered(driver: RemoteSigner) -> ProviderUnavailable:

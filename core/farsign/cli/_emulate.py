@@ -27,9 +27,7 @@ ALL: Final = "all"
 
 def add(commands: Commands) -> None:
     emulate = add_command(commands, "emulate", "run a provider's emulator on loopback until Ctrl-C")
-    emulate.add_argument(
-        "scheme", metavar="SCHEME", help="awskms, gcpkms, azurekms, hashivault, ..., or all whose SDK is installed"
-    )
+    emulate.add_argument("scheme", metavar="SCHEME", help="awskms, gcpkms, azurekms, hashivault, ..., or all that can run here")
     emulate.add_argument("--key", action="append", type=_key, default=[], metavar="ALG[:ALIAS]", help="make a key; repeatable")
     emulate.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
     emulate.add_argument("--port", type=_port, default=0, help="default: any free one, which is printed")
@@ -106,7 +104,7 @@ def _all(arguments: Namespace) -> list[Emulator]:
         try:
             plain = backend(row.scheme).emulator()
         except FarsignError as error:
-            print(f"not running: {row.scheme} ({error.diagnostics()})", file=sys.stderr)
+            print(f"not running: {row.scheme} ({error.next_step or error})", file=sys.stderr)
             continue
         if plain is not None:
             found.setdefault(type(plain), plain)

@@ -182,7 +182,7 @@ def test_the_listener_would_have_heard(
 @pytest.mark.parametrize("uri", [PLAIN, f"{PLAIN}&role={ROLE}"], ids=["KMS", "STS"])
 def test_a_redirect_carries_nothing_to_another_host(uri: str, status: int, world: World) -> None:
     """RULES 11. AWS's own host, or who has taken its place, sends the request elsewhere: nothing arrives there."""
-    world.reply = f"HTTP/1.1 {status} Moved\r\nLocation: https://{EVIL}/\r\nContent-Length: 0\r\n\r\n".encode()
+    world.reply = f"HTTP/1.1 {status} Moved\r\nLocation: https://{EVIL}/\r\nContent-Length: 2\r\n\r\n{{}}".encode()
     with farsign.open_signer(uri, policy=PATIENT) as signer, pytest.raises(errors.ProviderError):
         signer.key()
     hosts = [line.split(b":", 1)[1].strip() for line in world.heard.splitlines() if line.lower().startswith(b"host:")]

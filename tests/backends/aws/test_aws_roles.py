@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
-import time
 from pathlib import Path
 
 import boto3
@@ -47,20 +45,6 @@ def test_a_role_through_the_emulators_sts(emulator: Emulators) -> None:
     aws.sts.external_ids[ROLE] = "x7"
     signs(f"{aws.create_key('ES256').uri}&role={ROLE}&external_id=x7")
     assert aws.calls("AssumeRole") == 1
-
-
-def test_no_connection_to_sts_is_left(emulator: Emulators) -> None:
-    """Not even until the garbage collector comes."""
-    aws = emulator("awskms")
-    gc.disable()
-    try:
-        signs(f"{aws.create_key('ES256').uri}&role={ROLE}")
-        end = time.monotonic() + 5
-        while aws._server._connections:
-            assert time.monotonic() < end
-            time.sleep(0.01)
-    finally:
-        gc.enable()
 
 
 def test_a_role_for_a_session_leaves_the_session_alone(emulator: Emulators, no_settings: Path) -> None:

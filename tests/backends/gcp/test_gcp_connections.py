@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -110,3 +111,14 @@ def test_a_token_that_nobody_waits_for_any_more_is_not_waited_for(gcp: GcpEmulat
     assert ("authorization", f"Bearer {CANARY}") in asyncio.run(shared.client.aheaders(5.0))
     assert time.monotonic() - started < 1.0
     shared.release()
+
+
+def test_loops_that_ended_leave_no_channel(gcp: GcpEmulator) -> None:
+    """A driver is opened for each loop; asyncio.run() makes a new one every time."""
+    before = len(_client._open)
+    with farsign.open_signer(gcp.create_key("ES256").uri) as signer:
+        key = signer.key()
+        for _ in range(5):
+            asyncio.run(key.asign(b"x"))
+            gc.collect()
+    assert len(_client._open) == before

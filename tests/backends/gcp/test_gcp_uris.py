@@ -125,7 +125,10 @@ print([name for name in sys.modules if name.partition(".")[0] in ("google", "grp
         ("projects/P/locations/l/keyRings/r/cryptoKeys/k", "projects/ is followed by lower-case"),
         ("projects/p-1/locations/L/keyRings/r/cryptoKeys/k", "locations/ is followed by lower-case"),
         ("projects/p-1/locations/l/keyRings/r.1/cryptoKeys/k", "keyRings/ is followed by letters"),
-        ("projects/p-1/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/latest", "cryptoKeyVersions/ is followed by a number"),
+        (
+            "projects/p-1/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/latest",
+            "cryptoKeyVersions/ is followed by a number",
+        ),
     ],
 )
 def test_the_wrong_part_of_a_name_is_told(name: str, told: str) -> None:

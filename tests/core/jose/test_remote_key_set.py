@@ -274,6 +274,20 @@ def test_rules_25_under_an_event_loop_sync_raises_at_once_and_async_waits(origin
     assert len(origin.fetches) == 2
 
 
+def test_under_an_event_loop_a_cold_set_says_how_to_wait(origin: Origin) -> None:
+    issuer = Issuer()
+    origin.serve({"keys": [issuer.jwk]})
+    keys = jwk.RemoteKeySet(origin.url)
+
+    async def work() -> None:
+        with pytest.raises(errors.KeySetUnavailable, match="not arrived yet") as caught:
+            jwt.decode(issuer.token(), keys)
+        assert "await jwt.adecode" in caught.value.next_step
+        assert (await jwt.adecode(issuer.token(), keys))["sub"] == "42"
+
+    asyncio.run(work())
+
+
 def test_fifty_tasks_cold_make_one_fetch(origin: Origin) -> None:
     issuer = Issuer()
     origin.serve({"keys": [issuer.jwk]})
