@@ -78,8 +78,8 @@ def test_other_processes_open_it_from_its_uri(vault: VaultEmulator, approle: str
     with farsign.open_signer(approle) as signer, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         key = signer.check()
-        with multiprocessing.get_context(method).Pool(1) as pool:
-            kid, theirs, signature = pool.apply(elsewhere.sign_here, (signer, key))
+        with multiprocessing.get_context(method).Pool(1, elsewhere.settle, (dict(os.environ),)) as pool:
+            kid, theirs, signature = pool.apply_async(elsewhere.sign_here, (signer, key)).get(60)
     assert kid == theirs == key.kid
     verify(vault.keys.keys["transit/auth"].newest.spki, "ES256", signature, b"x")
     assert accepted.SECRET_ID.encode() not in pickle.dumps(signer)
