@@ -9,7 +9,7 @@ and keys pending deletion refuse, messages over 4096 bytes are refused, replies 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl
@@ -42,6 +42,7 @@ REGION = "us-east-1"
 CROSS_ACCOUNT = ("Sign", "Verify", "GetPublicKey", "DescribeKey")
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 GRANTING: Final = {"CreateGrant": grants.create_grant}
+KMS_OPERATIONS: Final = frozenset({*admin.OTHERS, *admin.ON_ONE_KEY, *GRANTING, *crypto.OPERATIONS})
 _STS_BAD_REQUEST = ("ValidationError", "Throttling", "InvalidAction")
 
 
@@ -55,6 +56,7 @@ class AwsEmulator(HttpEmulator):
 
     scheme: ClassVar[str] = "awskms"
     operations: ClassVar[Mapping[str, str]] = {"Sign": "sign", "GetPublicKey": "describe", "DescribeKey": "describe"}
+    other_operations: ClassVar[Collection[str]] = (*sorted(KMS_OPERATIONS), *Sts.operations)
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, seed: int = 0, clock: EmulatorClock | None = None) -> None:
         super().__init__(host=host, port=port, seed=seed, clock=clock)
@@ -204,7 +206,7 @@ class AwsEmulator(HttpEmulator):
                 return other(self.kms, ask)
         on_key = crypto.OPERATIONS.get(operation) or admin.ON_ONE_KEY.get(operation) or GRANTING.get(operation)
         if on_key is None:
-            has = " ".join(sorted({*admin.OTHERS, *admin.ON_ONE_KEY, *GRANTING, *crypto.OPERATIONS}))
+            has = " ".join(sorted(KMS_OPERATIONS))
             raise AwsError("UnknownOperationException", f"the farsign emulator has no {operation}; it has {has}")
         if operation in ("Sign", "Verify"):
             crypto.validate(ask)
@@ -237,7 +239,9 @@ class AwsEmulator(HttpEmulator):
             if (f"sts:{operation}", "") in self._denied:
                 text = f"User: {caller.principal} is not authorized to perform: sts:{operation} on resource: {ask.get('RoleArn', '*')}"
                 raise AwsError("AccessDeniedException", text)
-            return Reply(200, result_xml(operation, run(ask, caller), request_id), _xml_headers(request_id), call.faults)
+            return Reply(
+                200, result_xml(operation, run(self.sts, ask, caller), request_id), _xml_headers(request_id), call.faults
+            )
         except AwsError as error:
             return _sts_error(error, request_id, faults=call.faults)
 

@@ -6,7 +6,8 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from types import MappingProxyType
+from typing import ClassVar, Final
 from xml.sax.saxutils import escape
 
 from ._emulator_auth import AwsError, Credential, Credentials
@@ -34,10 +35,6 @@ class Sts:
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
         self.external_ids: dict[str, str] = {}
-        self.operations: Mapping[str, Callable[[Mapping[str, str], Credential], str]] = {
-            "AssumeRole": self._assume_role,
-            "GetCallerIdentity": self._get_caller_identity,
-        }
 
     def _get_caller_identity(self, ask: Mapping[str, str], caller: Credential) -> str:
         return f"<Arn>{escape(caller.principal)}</Arn><UserId>{caller.access_key}</UserId><Account>{caller.account}</Account>"
@@ -72,6 +69,10 @@ class Sts:
             f"<Credentials><AccessKeyId>{made.access_key}</AccessKeyId><SecretAccessKey>{made.secret}</SecretAccessKey>"
             f"<SessionToken>{made.token}</SessionToken><Expiration>{expires}</Expiration></Credentials>"
         )
+
+    operations: ClassVar[Mapping[str, Callable[[Sts, Mapping[str, str], Credential], str]]] = MappingProxyType(
+        {"AssumeRole": _assume_role, "GetCallerIdentity": _get_caller_identity}
+    )
 
 
 def result_xml(operation: str, result: str, request_id: str) -> bytes:

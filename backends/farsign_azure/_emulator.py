@@ -9,7 +9,7 @@ challenge's resource switched off) while farsign's own URIs say emulator.vault.a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, unquote
 
@@ -58,6 +58,7 @@ class AzureEmulator(HttpEmulator):
 
     scheme: ClassVar[str] = "azurekms"
     operations: ClassVar[Mapping[str, str]] = {"KeySign": "sign", "KeyGet": "describe", "KeyListVersions": "list"}
+    other_operations: ClassVar[Collection[str]] = (*(name for name, _, _ in ROUTES.values()), "Token", "Challenge")
     tls_names = ("localhost", "127.0.0.1", "::1")
     keys: VaultKeyStore
 

@@ -67,6 +67,7 @@ _CHALLENGE: Final = re.compile(r"[Cc]hallenge")  # azure-keyvault-keys refuses t
 # Of a connection that failed.
 _CAUSES: Final = (
     (r"resolve|Name or service not known|nodename nor servname|getaddrinfo", "the host name does not resolve: check VAULT, and that its private endpoint's zone is reachable"),
+    (r"Connection refused|ECONNREFUSED|actively refused", "no server listens there: check VAULT or endpoint=, and the firewalls between"),
     (r"certificate|CERTIFICATE", "check the server's certificate, and ca_cert= for a private CA"),
 )  # fmt: skip
 _RACE: Final = re.compile(r"'NoneType' object has no attribute '(token|expires_on)'")

@@ -6,7 +6,7 @@ key ring exists as soon as a test creates a key in it; over the wire a ring has 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Final
 
 from google.protobuf.message import DecodeError
@@ -38,6 +38,7 @@ class GcpEmulator(Emulator):
         "GetPublicKey": "describe",
         "ListCryptoKeyVersions": "list",
     }
+    other_operations: ClassVar[Collection[str]] = METHODS
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, seed: int = 0, clock: EmulatorClock | None = None) -> None:
         super().__init__(host=host, port=port, seed=seed, clock=clock)
@@ -102,8 +103,11 @@ class GcpEmulator(Emulator):
         self._denied.discard(permission)
 
     def environment(self) -> dict[str, str]:
-        """Google's SDKs read no variable for this; they are given a channel. farsign's own tests read this one."""
+        """Google's SDKs read no variable for this: ``client``. farsign's own tests read this one."""
         return {"FARSIGN_TEST_GCP_ENDPOINT": self.authority}
+
+    def client(self) -> str:
+        return f"in the SDK's client options: api_endpoint {self.authority}, an insecure channel, anonymous credentials"
 
     def _emulated(self, name: str, version: Version, algorithm: str, alias: str | None) -> EmulatedKey:
         where = {"endpoint": f"http://{self.authority}", "auth": "emulator"}

@@ -108,6 +108,7 @@ _NO_CONNECTION: Final = re.compile(
     "|stream removed|handshak|keepalive|ping timeout|unreachable|endpoint|transport",
     re.IGNORECASE,
 )
+_NO_SERVER: Final = re.compile("connection refused|ECONNREFUSED|actively refused", re.IGNORECASE)
 _OR_MISSING: Final = "; Google says the same of a key that is not there, so check its name, too"
 _SKEW: Final = re.compile(r"Invalid JWT.*\b(?:iat|exp)\b", re.DOTALL)
 _ATTRIBUTE: Final = "farsign_permission"
@@ -163,6 +164,8 @@ def _of_call(error: api.GoogleAPICallError, permission: str) -> Failure:
         found = _STATE.search(message)
         kind, step = STATES.get(found[1] if found else "DISABLED", (KeyDisabled, ""))
         reason = found[1] if found else reason
+    if kind is ProviderUnavailable and _NO_SERVER.search(message):
+        step = "no server listens there: check endpoint= and the network between"
     needed = ""
     if kind is PermissionDenied and not step:
         needed = _permission(error, reason, message) or permission

@@ -8,7 +8,7 @@ keys, rotates, configures, trims and deletes them. What OpenBao alone has (soft 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
@@ -32,7 +32,7 @@ from . import _emulator_errors as errors
 from ._emulator_auth import Auth
 from ._emulator_errors import ServerError, answered
 from ._emulator_keys import KINDS, Transit
-from ._emulator_routes import LOGIN, LOOKUP, MOUNTING, RENEW, Asked, body_of, token_of
+from ._emulator_routes import LOGIN, LOOKUP, MOUNTING, OPERATIONS, RENEW, Asked, body_of, token_of
 from ._uri import EMULATOR_TOKEN, MOUNT, version_name
 
 
@@ -46,6 +46,7 @@ class VaultEmulator(HttpEmulator):
     scheme: ClassVar[str] = "hashivault"
     variables: ClassVar[str] = "VAULT"
     operations: ClassVar[Mapping[str, str]] = {"Sign": "sign", "ReadKey": "describe", "Login": "login", "RenewSelf": "renew"}
+    other_operations: ClassVar[Collection[str]] = OPERATIONS
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, seed: int = 0, clock: EmulatorClock | None = None) -> None:
         super().__init__(host=host, port=port, seed=seed, clock=clock)

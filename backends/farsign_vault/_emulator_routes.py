@@ -45,6 +45,7 @@ MOUNTING: Final = re.compile(r"sys/mounts/(.+)")
 LOOKUP: Final = "auth/token/lookup-self"
 RENEW: Final = "auth/token/renew-self"
 _NOT_KEYS: Final = MappingProxyType({RENEW: "RenewSelf", LOOKUP: "LookupSelf"})
+OPERATIONS: Final = (*(route.operation for route in ROUTES.values()), "Login", *_NOT_KEYS.values())
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import requests
 from hvac.exceptions import VaultError
-from urllib3.exceptions import NameResolutionError, ReadTimeoutError
+from urllib3.exceptions import NameResolutionError, NewConnectionError, ReadTimeoutError
 
 from farsign.driver import Failure
 from farsign.errors import (
@@ -108,6 +108,8 @@ def _of_network(error: requests.RequestException) -> Failure:
         reason, step = "tls", "check the server's certificate, and ca_cert= or VAULT_CACERT for a private CA"
     elif _caused_by(error, NameResolutionError):
         reason, step = "dns", "the host name does not resolve: check addr= or VAULT_ADDR"
+    elif _caused_by(error, NewConnectionError):
+        step = "no server listens there: check addr=, VAULT_ADDR or BAO_ADDR, and that the server runs"
     return Failure(ProviderUnavailable, reason=reason, answered=False, next_step=step)
 
 

@@ -151,14 +151,14 @@ def _date(claims: dict[str, Any], name: str) -> int | float:
     value = claims[name]
     if (type(value) is int or type(value) is float) and _EARLIEST <= value <= _LATEST:  # NaN is in no range
         return value
-    raise _DATES[name](f"{name} is a number of seconds since the epoch")
+    raise _DATES[name](f"{name} has to be a number of seconds since the epoch")
 
 
 def _text(claims: dict[str, Any], name: str) -> str:
     value = claims[name]
     if isinstance(value, str):
         return value
-    raise _TEXTS[name](f"{name} is text")
+    raise _TEXTS[name](f"{name} has to be text")
 
 
 def _audiences(claims: dict[str, Any]) -> list[str]:
@@ -211,7 +211,10 @@ def prepare_claims(claims: Mapping[str, Any], expires_in: Seconds | None, now: M
         return strict_json.dumps(prepared)
     except (InvalidTokenError, ValueError) as error:
         reason = str(error)  # our own text
-    raise ConfigurationError(f"these claims make no valid token: {reason}")
+    raise ConfigurationError(
+        f"these claims make no valid token: {reason}",
+        next_step="correct that claim (RFC 7519 section 4.1): verifiers would refuse the token",
+    )
 
 
 def _timestamp(value: object) -> object:

@@ -16,6 +16,7 @@ from .token_errors import DecodeError, InvalidAlgorithmError
 MAX_HEADER: Final = 8_192  # bytes of JSON
 _MAX_SEGMENT: Final = (MAX_HEADER * 4 + 2) // 3
 MAX_MEMBERS: Final = 64
+_BEARER: Final = b"bearer "  # RFC 6750 2.1; case-insensitive by RFC 9110 11.1
 
 # RFC 7515 4.1.11: crit may not list names that the base specifications define (RFC 7515, 7516, 7518).
 _REGISTERED: Final = frozenset(
@@ -62,6 +63,10 @@ def parse_protected(segment: bytes) -> dict[str, Any]:
         return strict_json.loads_object(b64url_decode_bytes(segment))
     except ValueError as error:
         reason = str(error)  # our own text
+    if segment[: len(_BEARER)].lower() == _BEARER:
+        raise DecodeError(
+            'the word "Bearer" is still before the token', next_step="pass on what follows it in the Authorization header"
+        )
     raise DecodeError(f"the header cannot be read: {reason}")
 
 

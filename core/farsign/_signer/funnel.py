@@ -154,7 +154,7 @@ class Operation:
         return error
 
     def _summed_up(self, error: ProviderError) -> ProviderError:
-        if self.attempts > 1:
+        if self.attempts > 1 and not isinstance(error, DEFINITE):  # there is no hope in more of them
             seconds = self.clock.monotonic() - self._started
             error.args = (f"{error}; {self.attempts} attempts in {seconds:.2g} s",)
         return error

@@ -10,7 +10,8 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from farsign.errors import FarsignError, InvalidToken, ProviderError
@@ -30,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if arguments.command is None:
                 root.print_help(sys.stderr)
                 return 2
-            arguments.run(arguments)
+            with _log_told():
+                arguments.run(arguments)
             sys.stdout.flush()
     except SystemExit as stop:  # argparse ends so: help, version, wrong usage
         return stop.code if isinstance(stop.code, int) else 2
@@ -80,6 +82,22 @@ class _Version(argparse.Action):
 
         print(f"farsign {farsign.__version__}")
         parser.exit()
+
+
+@contextmanager
+def _log_told() -> Iterator[None]:
+    """A record without a handler would be a bare line on standard error."""
+    import logging  # not for --help
+
+    told = logging.StreamHandler(sys.stderr)
+    told.setLevel(logging.WARNING)
+    told.setFormatter(logging.Formatter("warning: %(message)s"))
+    logger = logging.getLogger("farsign")
+    logger.addHandler(told)
+    try:
+        yield
+    finally:
+        logger.removeHandler(told)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from farsign.errors import AlgorithmNotSupported, ConfigurationError, FarsignError
 
-from ._script import Step, follow, read_script
+from ._script import Step, follow, place, read_script
 from ._terminal import add_command, add_json, print_fields, print_json, quoted
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ def _key(text: str) -> tuple[str, str | None]:
 
 
 def _emulate(arguments: Namespace) -> None:
-    steps = read_script(arguments.script) if arguments.script else ()
     emulators = _made(arguments)
-    for emulator in emulators:
-        for order in arguments.fault:
-            emulator.faults.order(order)
+    faults = [emulator.faults for emulator in emulators]
+    steps = read_script(arguments.script, faults) if arguments.script else ()
+    for order in arguments.fault:
+        place(order, faults)
     with _terminated_like_interrupted(), ExitStack() as running:
         for emulator in emulators:
             _listens(emulator)
@@ -123,7 +123,13 @@ def _facts(emulator: Emulator, keys: Sequence[tuple[str, str | None]], *, lenien
             if not lenient:
                 raise
             print(f"{emulator.scheme}: {error}", file=sys.stderr)
-    return {"scheme": emulator.scheme, "url": emulator.url, "keys": uris, "environment": emulator.environment()}
+    return {
+        "scheme": emulator.scheme,
+        "url": emulator.url,
+        "keys": uris,
+        "environment": emulator.environment(),
+        "client": emulator.client(),
+    }
 
 
 @contextmanager
@@ -144,7 +150,8 @@ def _tell(running: Sequence[dict[str, Any]], arguments: Namespace) -> None:
             if number:
                 print()
             exported = " ".join(f"{name}={shlex.quote(value)}" for name, value in facts["environment"].items())
+            pointed = ("client", facts["client"]) if facts["client"] else ("export", exported)
             head = [("emulator", facts["scheme"])] if arguments.scheme == ALL else []
             keys = [("key", quoted(uri)) for uri in facts["keys"]]
-            print_fields([*head, ("listening", facts["url"]), *keys, ("export", exported)])
+            print_fields([*head, ("listening", facts["url"]), *keys, pointed])
     sys.stdout.flush()

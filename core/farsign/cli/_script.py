@@ -35,11 +35,11 @@ class Step(NamedTuple):
     order: str = ""
 
 
-def read_script(source: str) -> Iterable[Step]:
-    """Raises ConfigurationError, naming the line."""
+def read_script(source: str, faults: Sequence[Faults] = ()) -> Iterable[Step]:
+    """``faults``: of those for whom it is. Raises ConfigurationError, naming the line."""
     if source == "-":
-        return _as_they_come()
-    return [_step(line, number) for number, line in _lines(read(source).decode("utf-8", "replace").splitlines())]
+        return _as_they_come(faults)
+    return [_step(line, number, faults) for number, line in _lines(read(source).decode("utf-8", "replace").splitlines())]
 
 
 def follow(steps: Iterable[Step], faults: Sequence[Faults]) -> None:
@@ -50,19 +50,37 @@ def follow(steps: Iterable[Step], faults: Sequence[Faults]) -> None:
 def _follow(steps: Iterable[Step], faults: Sequence[Faults]) -> None:
     for step in steps:
         time.sleep(step.wait)
-        for each in faults:
-            if step.order == "clear":
+        if step.order == "clear":
+            for each in faults:
                 each.clear()
-            elif step.order:
-                each.order(step.order)
+        elif step.order:
+            place(step.order, faults)
 
 
-def _as_they_come() -> Iterator[Step]:
+def check(text: str, faults: Sequence[Faults]) -> Sequence[Faults]:
+    """Those that have the operation. Raises ConfigurationError for what is no fault, or of an operation that none of them has."""
+    from farsign.testing.emulator import parse
+
+    operation = parse(text).operation
+    having = [each for each in faults if each.operations is None or operation in each.operations]
+    if faults and not having:
+        known = " ".join(dict.fromkeys(name for each in faults for name in each.operations or ()))
+        raise ConfigurationError(f"{text!r}: no operation {operation!r} here", next_step=f"name one of {known}")
+    return having
+
+
+def place(text: str, faults: Sequence[Faults]) -> None:
+    """Order a fault of all that have its operation. Raises ConfigurationError as ``check`` does."""
+    for each in check(text, faults):
+        each.order(text)
+
+
+def _as_they_come(faults: Sequence[Faults]) -> Iterator[Step]:
     """Through a reader of its own: sys.stdin's lock, held by a thread that waits, would end the interpreter with a fatal error."""
     with open(os.dup(0), encoding="utf-8", errors="replace") as commands:
         for number, line in _lines(commands):
             try:
-                yield _step(line, number)
+                yield _step(line, number, faults)
             except ConfigurationError as error:
                 print(error.diagnostics(), file=sys.stderr, flush=True)
 
@@ -73,15 +91,13 @@ def _lines(text: Iterable[str]) -> Iterator[tuple[int, str]]:
             yield number, content
 
 
-def _step(line: str, number: int) -> Step:
-    from farsign.testing.emulator import parse
-
+def _step(line: str, number: int, faults: Sequence[Faults]) -> Step:
     word, *rest = line.split()
     try:
         if word == "wait" and len(rest) == 1:
             return Step(wait=duration(rest[0]))
         if line != "clear":
-            parse(line)
+            check(line, faults)
     except (ConfigurationError, argparse.ArgumentTypeError) as error:
         step = getattr(error, "next_step", "write wait 5s")
         raise ConfigurationError(f"line {number}: {error}", next_step=f"{step}; or clear, or wait 5s") from None

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ._faults import Fault
 from ._keystore import KeyStore, Version
+from ._operations import Operations
 
 LOG_LENGTH: Final = 10_000
 
@@ -29,7 +30,8 @@ class Record:
 class CallLog:
     """Counts every call; remembers the last 10,000."""
 
-    def __init__(self) -> None:
+    def __init__(self, operations: Operations | None = None) -> None:
+        self._operations = operations
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._records: deque[Record] = deque(maxlen=LOG_LENGTH)
@@ -40,8 +42,12 @@ class CallLog:
             self._records.append(record)
 
     def count(self, operation: str) -> int:
+        """Raises ValueError for an operation that the emulator has not and nobody called."""
         with self._lock:
-            return self._counts[operation.lower()]
+            found = self._counts[operation.lower()]
+        if not found and self._operations is not None:
+            self._operations.check(operation)
+        return found
 
     def clear(self) -> None:
         with self._lock:

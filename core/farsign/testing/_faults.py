@@ -21,6 +21,8 @@ from typing import Final
 
 from farsign.errors import ConfigurationError
 
+from ._operations import Operations
+
 # What an emulator answers wrongly inside a well-formed reply: each must be caught by whoever checks signatures.
 LIES: Final = (
     "wrong_signature",  # one bit is not right
@@ -69,22 +71,26 @@ class Fault:
 class Faults:
     """Orders faults. The methods' parameters are those of ``Fault``; ``add`` takes the general form, ``order`` text.
 
-    Several faults may strike one call; of two errors the older order counts.
+    Several faults may strike one call; of two errors the older order counts. With ``operations``, all orders raise ValueError for one
+    that is not among them.
     """
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, operations: Operations | None = None) -> None:
+        self.operations = operations
         self._random = random.Random(seed)  # noqa: S311  # repeatable, not secret
         self._lock = threading.Lock()
         self._orders: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
+        if self.operations is not None:
+            self.operations.check(fault.operation)
         if fault.seconds is not None:
             fault.until = time.monotonic() + fault.seconds
         with self._lock:
             self._orders.append(fault)
 
     def order(self, text: str) -> None:
-        """From text, as in the module's docstring. Raises ConfigurationError."""
+        """From text, as in the module's docstring. Raises ConfigurationError if it cannot be read."""
         self.add(parse(text))
 
     def clear(self) -> None:

@@ -22,6 +22,7 @@ What an emulator's author writes: a subclass of ``HttpEmulator`` (or of ``Emulat
     class AcmeEmulator(HttpEmulator):
         scheme = "acmekms"
         operations = {"SignDigest": "sign", "GetKey": "describe"}    # wire name -> portable name
+        other_operations = ("CreateKey",)                            # wire names without one; ValueError for what is in neither
         tls_names = ()                                               # names for a generated certificate: then it speaks TLS
 
         def create_key(self, algorithm, alias=None, *, bits=2048, created=None, **options) -> EmulatedKey: ...
@@ -51,7 +52,7 @@ from __future__ import annotations
 import threading
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any, ClassVar, Self
@@ -60,6 +61,7 @@ from ._calls import Call, CallLog, InjectedError, Record
 from ._faults import BROKEN_REPLIES, KINDS, LIES, Fault, Faults, parse
 from ._http import HttpServer, Reply, Request
 from ._keystore import DELETED, DISABLED, ENABLED, PENDING, PENDING_DELETION, EmulatorClock, Key, KeyStore, Version, kind_of
+from ._operations import Operations
 from ._signatures import parameters, verify
 from ._tls import ServerCertificate, server_certificate
 
@@ -113,13 +115,15 @@ class Emulator(ABC):
 
     scheme: ClassVar[str]
     operations: ClassVar[Mapping[str, str]]
+    other_operations: ClassVar[Collection[str]] = ()
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, seed: int = 0, clock: EmulatorClock | None = None) -> None:
         self.host, self.port = host, port
         self.keys = KeyStore(clock)
         self.clock = self.keys.clock
-        self.faults = Faults(seed)
-        self.log = CallLog()
+        known = Operations((*self.operations.values(), *self.operations, *self.other_operations))
+        self.faults = Faults(seed, known)
+        self.log = CallLog(known)
         self._closing = threading.Event()
         self._started = False
 
@@ -195,7 +199,12 @@ class Emulator(ABC):
     def environment(self) -> dict[str, str]:
         """Variables that make the provider's SDKs and command line talk to this emulator."""
 
+    def client(self) -> str:
+        """How an SDK that reads no variable is pointed here; "" where ``environment`` says it all."""
+        return ""
+
     def calls(self, operation: str) -> int:
+        """How many there were. Raises ValueError for an operation that this emulator has not."""
         return self.log.count(operation)
 
     def enter(self, operation: str, *, key: str = "", scope: str = "", request_id: str | None = None) -> Call:

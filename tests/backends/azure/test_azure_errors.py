@@ -294,6 +294,7 @@ def test_no_server_is_no_answer(azure: AzureEmulator, drive: Callable[..., Vault
     failure = driver.classify(caught.value)
     assert failure
     assert (failure.error, failure.answered) == (errors.ProviderUnavailable, False)
+    assert "check VAULT or endpoint=" in failure.next_step
     azure.start()
     assert driver.sign(request, timeout=5).signature
 

@@ -111,6 +111,7 @@ def test_host_and_port(acme: list[tuple[int, bytes]], run: Run) -> None:
         (("memory",), "no emulator"),
         (("nonsense",), "no installed backend"),
         (("acmekms", "--fault", "nonsense"), "nonsense"),
+        (("acmekms", "--fault", "throttle:sing:3"), "next: name one of * sign describe"),
         (("acmekms", "--key", "ES256:"), "ALG:ALIAS"),
         (("acmekms", "--script", "/nowhere/script"), "/nowhere/script"),
         (("all", "--port", "4000"), "--port"),
@@ -121,6 +122,51 @@ def test_what_it_refuses(arguments: tuple[str, ...], says: str, acme: list[tuple
     assert (outcome.code, outcome.out) == (2, "")
     assert says in outcome.err
     assert acme == []
+
+
+def test_one_that_reads_no_variables_says_how_a_client_is_pointed_there(
+    acme: list[tuple[int, bytes]], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AcmeEmulator, "client", lambda self: f"api_endpoint {self.authority}")
+    said = run("emulate", "acmekms").out
+    assert "client     api_endpoint 127.0.0.1:" in said
+    assert "export" not in said
+    facts = json.loads(run("emulate", "acmekms", "--json").out)
+    assert facts["client"] == f"api_endpoint {facts['url'].removeprefix('http://')}"
+    assert facts["environment"]["ACME_URL"] == facts["url"]
+
+
+def emulator_of(scheme: str) -> Emulator:
+    if not any(row.present for row in discovery.installed() if row.scheme == scheme):
+        pytest.skip("needs the SDK of a provider: pip install 'farsign[all]'")
+    found = discovery.backend(scheme).emulator()
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("scheme", "names"),
+    [
+        ("awskms", "GetPublicKey CreateGrant ListKeys AssumeRole"),
+        ("azurekms", "KeyVerify KeyPurge list token challenge"),
+        ("gcpkms", "CreateCryptoKey GetKeyRing list"),
+        ("hashivault", "Verify RotateKey LookupSelf login renew"),
+    ],
+)
+def test_emulators_know_what_they_route(scheme: str, names: str) -> None:
+    emulator = emulator_of(scheme)
+    assert [emulator.calls(name) for name in ("sign", "describe", "*", *names.split())] == [0] * (3 + len(names.split()))
+    with pytest.raises(ValueError, match=f"no operation 'sing'.* {names.split()[0]} "):
+        emulator.calls("sing")
+
+
+def test_with_several_emulators_a_fault_is_for_those_that_have_its_operation() -> None:
+    aws, gcp = map(emulator_of, ("awskms", "gcpkms"))
+    _script.place("throttle:AssumeRole", [aws.faults, gcp.faults])
+    assert [bool(each.faults.draw(("assumerole",))) for each in (aws, gcp)] == [True, False]
+    with pytest.raises(ConfigurationError, match="'sing'") as caught:
+        _script.place("throttle:sing", [aws.faults, gcp.faults])
+    assert {"AssumeRole", "AsymmetricSign"} <= set(str(caught.value.next_step).split())
 
 
 # -- all that are installed, in a process of their own -------------------------------------------------------------------------
@@ -282,6 +328,7 @@ def test_a_script_is_a_file_read_before_anything_runs(
         ("wait soon", "no duration"),
         ("latency:sign", "cannot read"),
         ("clear all", "is no fault"),
+        ("throttle:sing", "no operation 'sing'"),
     ],
 )
 def test_a_script_with_a_mistake_names_the_line(

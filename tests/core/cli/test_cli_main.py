@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -86,6 +87,26 @@ def test_warnings_are_one_line_on_standard_error(run: Run) -> None:
     assert outcome.stderr.startswith("ProcessKeyWarning: memory:x is a key of this process alone")
     assert outcome.stderr.count("\n") == 1
     assert "protection" in outcome.stdout
+
+
+def test_what_is_logged_is_a_warning_of_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a program it goes where the program's logging goes; here there is none."""
+    logger = logging.getLogger("farsign")
+    handlers = list(logger.handlers)
+
+    def fail(*_: object) -> None:
+        logger.warning("%s: breaker %s", "acme", "open")
+        logger.info("nothing of interest")
+        raise errors.ProviderUnavailable("acme did not answer", next_step="wait")
+
+    monkeypatch.setattr(_about, "print_table", fail)
+    outcome = run("backends")
+    assert outcome.err.splitlines() == [
+        "warning: acme: breaker open",
+        "ProviderUnavailable [unavailable]: acme did not answer",
+        "  next: wait",
+    ]
+    assert logger.handlers == handlers
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,22 @@ def test_claims_that_no_verifier_should_accept_are_not_signed(claims: dict[str, 
         jwt.encode(claims, SECRET)
 
 
+def test_the_claim_to_correct_is_named() -> None:
+    with pytest.raises(errors.ConfigurationError, match="sub has to be text") as caught:
+        jwt.encode({"sub": 42}, SECRET)
+    assert "correct that claim" in str(caught.value.next_step)
+
+
+@pytest.mark.parametrize("word", ["Bearer ", "bearer "])
+def test_the_word_bearer_before_a_token_is_named(word: str) -> None:
+    """And nothing of the token is (RULES 16)."""
+    token = jwt.encode({}, SECRET)
+    with pytest.raises(errors.InvalidToken, match='the word "Bearer"') as caught:
+        jwt.decode(word + token, SECRET)
+    assert "Authorization" in str(caught.value.next_step)
+    assert token[:8] not in caught.value.diagnostics()
+
+
 @pytest.mark.parametrize("wrong", [-1, True, "5m", float("inf")])
 def test_wrong_spans_are_refused(wrong: Any) -> None:
     with pytest.raises(errors.ConfigurationError):

@@ -8,7 +8,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from farsign.testing.emulator import (
     PENDING_DELETION,
     EmulatedKey,
     EmulatorClock,
+    Fault,
     HttpEmulator,
     InjectedError,
     Reply,
@@ -33,6 +34,7 @@ from farsign.testing.emulator import (
 class AcmeEmulator(HttpEmulator):
     scheme = "acmekms"
     operations = {"SignDigest": "sign", "GetKey": "describe"}  # noqa: RUF012  # a ClassVar of the base
+    other_operations = ("CreateKey",)
 
     def create_key(
         self, algorithm: str, alias: str | None = None, *, bits: int = 2048, created: float | None = None, **options: Any
@@ -78,13 +80,32 @@ def test_it_signs_counts_and_logs(acme: AcmeEmulator) -> None:
     verify(acme.keys.keys["k1"].newest.public_key, bytes.fromhex(reply["signature"]), b"m", **parameters("ES256", "message"))
     ask(acme, "/GetKey/k1")
     ask(acme, "/Other/k1")
-    assert [acme.calls(name) for name in ("sign", "signdigest", "describe", "Other", "*", "nothing")] == [1, 1, 1, 1, 3, 0]
+    assert [acme.calls(name) for name in ("sign", "signdigest", "describe", "Other", "*")] == [1, 1, 1, 1, 3]
     record = next(iter(acme.log))
     assert (record.operation, record.portable, record.key, record.scope, record.time) == ("SignDigest", "sign", "k1", "eu", 1e9)
     assert record.request_id == reply["headers"]["X-Request"]
     assert reply["headers"]["Date"] == "Sun, 09 Sep 2001 01:46:40 GMT", "its own clock's"
     acme.log.clear()
     assert acme.calls("*") == 0
+
+
+def test_a_misspelt_operation_is_told_at_once(acme: AcmeEmulator) -> None:
+    """It would strike nothing and count nothing, and the test that it stands in would pass."""
+    faults = acme.faults
+    orders: tuple[Callable[[], object], ...] = (
+        lambda: acme.calls("sing"),
+        lambda: faults.throttle("sing"),
+        lambda: faults.order("reset:sing:1"),
+        lambda: faults.add(Fault("stall", "sing")),
+        lambda: faults.mix("sing", 0.5, {"reset": 1}),
+        lambda: faults.wrong_signature("sing"),
+    )
+    for order in orders:
+        with pytest.raises(ValueError, match=r"'sing' here; there are \* sign describe SignDigest GetKey CreateKey"):
+            order()
+    for name in ("*", "sign", "Describe", "signDIGEST", "createkey"):
+        faults.throttle(name, times=0)
+        assert acme.calls(name) == 0
 
 
 def test_ordered_errors_are_answered_in_the_emulators_words(acme: AcmeEmulator) -> None:
