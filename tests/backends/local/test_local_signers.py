@@ -138,7 +138,7 @@ def test_what_a_missing_file_prints(tmp_path: Path) -> None:
     with farsign.open_signer(f"file://{tmp_path}/none.pem") as signer, pytest.raises(errors.KeyNotFound) as caught:
         signer.key()
     said, next_step = caught.value.diagnostics().splitlines()
-    assert said.startswith(f"KeyNotFound [not-found]: '{tmp_path}/none.pem': No such file or directory; 2 attempts in 0.")
+    assert said == f"KeyNotFound [not-found]: '{tmp_path}/none.pem': No such file or directory"
     assert next_step == f"  next: put a key there: farsign new 'file://{tmp_path}/none.pem' --alg ES256"
 
 
