@@ -23,6 +23,7 @@ from farsign.errors import ConfigurationError, ProviderUnavailable
 
 from . import _hosts
 from ._credentials import Headers, Requests, Tokens, finder
+from ._forks import GATE
 from ._sdk import ClientInfo, KeyManagementServiceTransport, grpc, resources, service
 
 Call = Any  # a stub: (request, timeout=seconds, metadata=headers) -> reply; those of gRPC have .future besides
@@ -150,6 +151,10 @@ class Kms:
     @contextmanager
     def line(self, end: float) -> Iterator[Line]:
         """For one call, which ends by then (monotonic)."""
+        with GATE.call():
+            yield from self._used(end)
+
+    def _used(self, end: float) -> Iterator[Line]:
         with self._lock:
             line, began = self._line, time.monotonic()
             line.calls += 1
@@ -202,7 +207,8 @@ class Given:
 
     @contextmanager
     def line(self, end: float) -> Iterator[Any]:
-        yield self.transport
+        with GATE.call():
+            yield self.transport
 
     def headers(self, timeout: float) -> Headers:
         return (_AGENT,)

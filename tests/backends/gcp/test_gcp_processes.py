@@ -24,6 +24,7 @@ import farsign
 import farsign_gcp
 from farsign import errors
 from farsign_gcp._emulator import GcpEmulator
+from farsign_gcp._forks import Gate
 
 DER = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 SOAK = bool(os.environ.get("FARSIGN_SOAK"))
@@ -249,3 +250,27 @@ print(time.time())
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert time.time() - float(done.stdout) < 5.0
+
+
+def test_a_fork_waits_for_calls_under_way_but_only_a_moment() -> None:
+    gate = Gate()
+    waited: list[float] = []
+
+    def forking() -> None:
+        started = time.monotonic()
+        gate.before()
+        waited.append(time.monotonic() - started)
+        gate.after_in_parent()
+
+    with gate.call():
+        forker = threading.Thread(target=forking)
+        forker.start()
+        time.sleep(0.1)
+        assert not waited
+    forker.join(5)
+    assert 0.1 <= waited.pop() < 0.5
+    with gate.call():
+        forking()
+    assert 0.5 <= waited.pop() < 2.5
+    forking()
+    assert waited.pop() < 0.25
