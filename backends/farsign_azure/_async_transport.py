@@ -11,7 +11,7 @@ import aiohttp
 from azure.core.pipeline.transport import AioHttpTransport
 from requests.utils import get_environ_proxies
 
-from farsign._plugin.kept import current, using
+from farsign._plugin.kept import aonce_more, current
 
 from ._transport import POOL, broke, sent_to
 
@@ -58,11 +58,4 @@ class AsyncTransport(AioHttpTransport):  # type: ignore[misc]  # azure-core load
         if not self._endpoint:
             options.setdefault("proxies", get_environ_proxies(request.url))
         with sent_to(self._endpoint, request):
-            with using(fresh=False) as use:
-                try:
-                    return await super().send(request, **options)
-                except Exception as error:
-                    if not (use.kept and broke(error)):
-                        raise
-            with using(fresh=True):
-                return await super().send(request, **options)
+            return await aonce_more(lambda: super(AsyncTransport, self).send(request, **options), broke)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from azure.core.exceptions import (
     AzureError,
@@ -20,6 +20,7 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
+from farsign._plugin.answers import Row, first
 from farsign.driver import Failure
 from farsign.errors import (
     CredentialsExpired,
@@ -31,18 +32,9 @@ from farsign.errors import (
     KeyNotFound,
     KeyUnavailable,
     PermissionDenied,
-    ProviderError,
     ProviderUnavailable,
     Throttled,
 )
-
-
-class Row(NamedTuple):
-    status: int
-    text: str  # a regular expression, searched in the message and in the inner error's code
-    error: type[ProviderError]
-    next_step: str = ""
-
 
 # The first that fits.
 TABLE: Final = (
@@ -98,7 +90,7 @@ def _of_reply(error: HttpResponseError, status: int) -> Failure:
     code, inner, message = _told(error)
     headers: Mapping[str, str] = getattr(error.response, "headers", {})
     wait = headers.get("Retry-After", "")
-    row = next((row for row in TABLE if row.status == status and re.search(row.text, f"{inner} {message}")), None)
+    row = first(TABLE, status, f"{inner} {message}")
     failure = row.error if row else ProviderUnavailable  # 5xx, and 3xx: redirects are not followed with a credential
     permission, step = "", row.next_step if row else ""
     if failure is PermissionDenied and not step:

@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from google.auth import exceptions as auth
 
+from farsign._plugin.answers import Row, first
 from farsign.driver import Failure
 from farsign.errors import (
     ClockSkew,
@@ -34,14 +35,6 @@ from farsign.errors import (
 
 from ._sdk import exceptions as api
 from ._sdk import grpc
-
-
-class Row(NamedTuple):
-    status: int
-    text: str  # a regular expression, searched in ErrorInfo's reason and in the message
-    error: type[ProviderError]
-    next_step: str = ""
-
 
 _CREATE: Final = "create another version (`gcloud kms keys versions create`): this one will never be a key"
 # Of CryptoKeyVersionState, as messages end with it; what is not here counts as disabled.
@@ -158,7 +151,7 @@ def _of_call(error: api.GoogleAPICallError, permission: str) -> Failure:
     if code is grpc.StatusCode.DEADLINE_EXCEEDED or status == 504:
         return Failure(ProviderUnavailable, reason="timeout", answered=False)
     reason = error.reason or (code.name if code else f"HTTP {int(status)}")
-    row = next((row for row in TABLE if row.status == status and re.search(row.text, f"{reason} {message}", re.IGNORECASE)), None)
+    row = first(TABLE, status, f"{reason} {message}", re.IGNORECASE)
     kind, step = (row.error, row.next_step) if row else (ProviderUnavailable, "")
     if kind is KeyDisabled:
         found = _STATE.search(message)

@@ -6,13 +6,13 @@ them apart by text. So texts are matched; none reaches a message of ours.
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import requests
 from hvac.exceptions import VaultError
 from urllib3.exceptions import NameResolutionError, NewConnectionError, ReadTimeoutError
 
+from farsign._plugin.answers import Row, first
 from farsign.driver import Failure
 from farsign.errors import (
     CredentialsExpired,
@@ -23,20 +23,11 @@ from farsign.errors import (
     KeyNotFound,
     KeyUnavailable,
     PermissionDenied,
-    ProviderError,
     ProviderUnavailable,
     Throttled,
 )
 
 from ._wire import Refused
-
-
-class Row(NamedTuple):
-    status: int
-    text: str  # a regular expression, searched in all that the server said
-    error: type[ProviderError]
-    next_step: str = ""
-
 
 # The first that fits; what nothing fits is ProviderUnavailable.
 TABLE: Final = (
@@ -77,7 +68,7 @@ def classify(error: Exception, endpoint: str) -> Failure | None:
 
 
 def _of_reply(refusal: Refused, endpoint: str) -> Failure:
-    row = next((row for row in TABLE if row.status == refusal.status and re.search(row.text, refusal.told.strip())), None)
+    row = first(TABLE, refusal.status, refusal.told.strip())
     kind = row.error if row else ProviderUnavailable  # 5xx, 472 and 473 (replicas), and 3xx: redirects are not followed
     permission, step = "", row.next_step if row else (_REDIRECT if 300 <= refusal.status < 400 else "")
     if kind is PermissionDenied:

@@ -12,23 +12,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 from google.auth import credentials as google_credentials
 from google.cloud.kms_v1 import KeyManagementServiceClient
 from google.cloud.kms_v1.services.key_management_service.transports import KeyManagementServiceGrpcTransport
 
-from farsign.testing import conformance
 from farsign_gcp._emulator_server import Answer, GrpcError, GrpcServer
 
 CANARY = "canary-access-token"
-MESSAGE = b"message"
 KEY = "projects/p-1/locations/europe-west3/keyRings/r/cryptoKeys/k"
 VERSION = f"{KEY}/cryptoKeyVersions/1"
-
-
-def verify(spki: bytes, algorithm: str, signature: bytes, message: bytes = MESSAGE) -> None:
-    """From the public key alone. Raises InvalidSignature."""
-    conformance.verify(load_der_public_key(spki), algorithm, signature, message)
 
 
 def sdk(address: str) -> KeyManagementServiceClient:

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from fakekms import FakeDriver, FakeKMS
 
-from farsign import Signer, jwt
+from farsign import Signer, jwk, jwt
 from farsign._base.encodings import b64url_encode
 
 
@@ -88,3 +88,9 @@ def with_kid(token: str, kid: str) -> str:
     """The token, naming another key."""
     header = b64url_encode(json.dumps({"alg": "ES256", "kid": kid}).encode())
     return ".".join([header, *token.split(".")[1:]])
+
+
+def settled(keys: jwk.RemoteKeySet) -> None:
+    """Wait for the fetch in the background."""
+    assert keys._flight is not None
+    keys._flight.exception(10.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -55,6 +55,18 @@ def once_more(send: Callable[[], T], dead: Callable[[Exception], bool]) -> T:
                 raise
     with using(fresh=True):
         return send()
+
+
+async def aonce_more(send: Callable[[], Awaitable[T]], dead: Callable[[Exception], bool]) -> T:
+    """As ``once_more``."""
+    with using(fresh=False) as use:
+        try:
+            return await send()
+        except Exception as error:
+            if not (use.kept and dead(error)):
+                raise
+    with using(fresh=True):
+        return await send()
 
 
 class Distrustful:

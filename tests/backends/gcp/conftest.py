@@ -1,17 +1,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cloudkms import Listener, Scripted
+from driving import drives
 
-import farsign
-from farsign_gcp._driver import CloudKey, open_key
+from farsign_gcp._driver import open_key
 from farsign_gcp._emulator import GcpEmulator
 
+drive = drives(open_key)
 READ = (
     "GOOGLE_",
     "CLOUDSDK_",
@@ -39,20 +39,6 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def gcp() -> Iterator[GcpEmulator]:
     with GcpEmulator() as running:
         yield running
-
-
-@pytest.fixture
-def drive() -> Iterator[Callable[..., CloudKey]]:
-    """Opens a driver for a URI; closed after the test."""
-    opened: list[CloudKey] = []
-
-    def make(uri: str, *, allow_hosts: tuple[str, ...] = (), **objects: Any) -> CloudKey:
-        opened.append(open_key(farsign.parse_uri(uri), allow_hosts, **objects))
-        return opened[-1]
-
-    yield make
-    for driver in opened:
-        driver.close()
 
 
 @pytest.fixture

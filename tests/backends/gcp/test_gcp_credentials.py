@@ -16,7 +16,8 @@ from typing import Any
 import google.auth.transport.requests
 import grpc
 import pytest
-from cloudkms import CANARY, KEY, MESSAGE, StaticCredentials, sdk, verify
+from cloudkms import CANARY, KEY, StaticCredentials, sdk
+from driving import MESSAGE, verify
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import RefreshError
 from google.cloud.kms_v1.services.key_management_service.transports import (

@@ -11,10 +11,11 @@ from typing import Any
 
 import grpc
 import pytest
-from cloudkms import MESSAGE, sdk
+from cloudkms import sdk
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
+from driving import MESSAGE
 from google.api_core import exceptions as api
 from google.cloud.kms_v1 import KeyManagementServiceClient
 from google_crc32c import value as crc32c

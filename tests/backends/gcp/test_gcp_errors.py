@@ -8,7 +8,8 @@ from typing import Any
 
 import grpc
 import pytest
-from cloudkms import MESSAGE, VERSION, Scripted
+from cloudkms import VERSION, Scripted
+from driving import MESSAGE
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 from google.protobuf.duration_pb2 import Duration

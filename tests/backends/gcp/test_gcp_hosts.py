@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloudkms import CANARY, KEY, MESSAGE, Listener, StaticCredentials, verify
+from cloudkms import CANARY, KEY, Listener, StaticCredentials
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from driving import MESSAGE, verify
 from google.oauth2 import service_account
 
 import farsign

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from cloudkms import MESSAGE, VERSION, Scripted, verify
+from cloudkms import VERSION, Scripted
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from driving import MESSAGE, verify
 from google.cloud.kms_v1.types import resources, service
 from google_crc32c import value as crc32c
 

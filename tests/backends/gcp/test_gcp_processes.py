@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
-import warnings
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 import pytest
-from cloudkms import CANARY, KEY, MESSAGE, Listener, StaticCredentials, verify
+from cloudkms import CANARY, KEY, Listener, StaticCredentials
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from driving import MESSAGE, verify
+from faulty_children import fork, outcomes
 from google.cloud.kms_v1.services.key_management_service.transports import KeyManagementServiceGrpcTransport
 
 import farsign
@@ -30,34 +29,6 @@ DER = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 SOAK = bool(os.environ.get("FARSIGN_SOAK"))
 CHILDREN, EACH = (20, 100) if SOAK else (4, 20)
 PATIENT = farsign.Policy(timeout=20.0, attempt_timeout=10.0)
-
-
-def fork(work: Callable[[], None]) -> int:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is what is tested
-        child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        except BaseException as error:
-            os.write(2, f"{type(error).__name__}: {error}\n".encode())
-        finally:
-            os._exit(code)
-    return child
-
-
-def outcome(child: int, seconds: float = 60.0) -> int | str:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "hang"
 
 
 async def sign_all(signer: farsign.Signer, label: str) -> None:
@@ -99,12 +70,11 @@ def test_children_of_a_busy_parent_sign(busy: str, gcp: GcpEmulator) -> None:
         for thread in threads:
             thread.start()
         time.sleep(0.1)
-        children = [fork(lambda n=n: child(n)) for n in range(CHILDREN)]  # type: ignore[misc]  # mypy: lambda with default
-        outcomes = [outcome(pid) for pid in children]
+        codes = outcomes([fork(lambda n=n: child(n)) for n in range(CHILDREN)], 60.0)  # type: ignore[misc]  # mypy: lambda with default
         stop.set()
         for thread in threads:
             thread.join(30)
-        assert outcomes == [0] * CHILDREN
+        assert codes == [0] * CHILDREN
         assert not failed
         verify(key.public_key, "ES256", known.sign(MESSAGE))
 
@@ -133,7 +103,7 @@ def test_a_transport_of_the_callers_in_a_child(gcp: GcpEmulator) -> None:
     ):
         instance.check()
         function.check()
-        assert [outcome(fork(work)) for work in (refused, signs)] == [0, 0]
+        assert outcomes([fork(work) for work in (refused, signs)], 60.0) == [0, 0]
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="this system does not list open files in /proc")
@@ -158,7 +128,7 @@ print(any("eventpoll" in os.readlink(f"/proc/self/fd/{{name}}") for name in os.l
 def test_a_child_that_closes_its_parents_emulator(gcp: GcpEmulator) -> None:
     """At once, and the parent's goes on."""
     key = gcp.create_key("ES256")
-    assert outcome(fork(gcp.close), 10.0) == 0
+    assert outcomes([fork(gcp.close)], 10.0) == [0]
     with farsign.open_signer(key.uri) as signer:
         signer.check()
 

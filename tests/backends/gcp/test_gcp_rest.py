@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from cloudkms import MESSAGE, verify
+from driving import MESSAGE, verify
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.kms_v1.services.key_management_service.transports import KeyManagementServiceRestTransport
 from google.cloud.kms_v1.types import resources, service

@@ -7,7 +7,8 @@ from typing import Any
 
 import grpc
 import pytest
-from cloudkms import KEY, MESSAGE, VERSION, Scripted, verify
+from cloudkms import KEY, VERSION, Scripted
+from driving import MESSAGE, verify
 from google.cloud.kms_v1.types import resources, service
 
 import farsign

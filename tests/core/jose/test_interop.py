@@ -9,32 +9,19 @@ import jwt as pyjwt
 import panva
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
+from josekeys import KEYS
 
 import farsign_local
 from farsign import Signer, jwk, jwt
 
 CLAIMS = {"sub": "42", "aud": "api", "n": [1, {"é": None}]}
-RSA = rsa.generate_private_key(65537, 2048)
-PRIVATE: dict[str, Any] = {
-    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), RSA),
-    "ES256": ec.generate_private_key(ec.SECP256R1()),
-    "ES384": ec.generate_private_key(ec.SECP384R1()),
-    "ES512": ec.generate_private_key(ec.SECP521R1()),
-    "ES256K": ec.generate_private_key(ec.SECP256K1()),
-    "EdDSA": ed25519.Ed25519PrivateKey.generate(),
-    "Ed25519": ed25519.Ed25519PrivateKey.generate(),
-    "ML-DSA-44": mldsa.MLDSA44PrivateKey.generate(),
-    "ML-DSA-65": mldsa.MLDSA65PrivateKey.generate(),
-    "ML-DSA-87": mldsa.MLDSA87PrivateKey.generate(),
-}
-PYJWT = [name for name in PRIVATE if name != "Ed25519" and not name.startswith("ML-DSA")]
-JOSERFC = [name for name in PRIVATE if not name.startswith("ML-DSA")]
-PANVA = [name for name in PRIVATE if name in panva.ALGORITHMS]
+PYJWT = [name for name in KEYS if name != "Ed25519" and not name.startswith("ML-DSA")]
+JOSERFC = [name for name in KEYS if not name.startswith("ML-DSA")]
+PANVA = [name for name in KEYS if name in panva.ALGORITHMS]
 
 
 def token_and_jwk(algorithm: str) -> tuple[str, dict[str, str]]:
-    signer = Signer(farsign_local.opener(PRIVATE[algorithm]), alg=algorithm)
+    signer = Signer(farsign_local.opener(KEYS[algorithm]), alg=algorithm)
     return jwt.encode(CLAIMS, signer, expires_in=300), signer.key().jwk()
 
 
@@ -47,7 +34,7 @@ def test_pyjwt(algorithm: str) -> None:
     token, published = token_and_jwk(algorithm)
     claims = pyjwt.decode(token, pyjwt.PyJWK(published), algorithms=[algorithm], audience="api")
     assert without_times(claims) == CLAIMS
-    theirs = pyjwt.encode(CLAIMS, PRIVATE[algorithm], algorithm=algorithm, headers={"kid": published["kid"]})
+    theirs = pyjwt.encode(CLAIMS, KEYS[algorithm], algorithm=algorithm, headers={"kid": published["kid"]})
     assert jwt.decode(theirs, jwk.KeySet.parse({"keys": [published]}), audience="api") == CLAIMS
 
 
@@ -62,7 +49,7 @@ def test_joserfc(algorithm: str) -> None:
     assert without_times(claims) == CLAIMS
 
 
-@pytest.mark.parametrize("algorithm", PRIVATE)
+@pytest.mark.parametrize("algorithm", KEYS)
 def test_jwcrypto(algorithm: str) -> None:
     pytest.importorskip("jwcrypto")
     from jwcrypto import jwk as their_jwk
@@ -80,12 +67,10 @@ def test_panva_jose_in_node() -> None:
     assert [without_times(claims) for claims in found] == [CLAIMS] * len(PANVA)
 
 
-@pytest.mark.parametrize("algorithm", PRIVATE)
+@pytest.mark.parametrize("algorithm", KEYS)
 def test_a_pem_of_the_public_key_is_enough(algorithm: str) -> None:
     token, published = token_and_jwk(algorithm)
-    pem = (
-        PRIVATE[algorithm].public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
+    pem = KEYS[algorithm].public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     key = jwk.Key.from_pem(pem, alg=algorithm)
     assert key.thumbprint == published["kid"]
     assert without_times(jwt.decode(token, jwk.Key.from_pem(pem, alg=algorithm, kid=published["kid"]), audience="api")) == CLAIMS

@@ -5,30 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from fakekms import FakeClock
-from jwks_origin import Issuer, Origin, with_kid
+from jwks_origin import Issuer, Origin, settled, with_kid
 
 from farsign import errors, jwk, jwt
 from farsign._jose import remote_key_set
 
 pytest.importorskip("httpx", reason="pip install 'farsign[http]'")
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    server = Origin()
-    yield server
-    server.stop()
-
-
-def settled(keys: jwk.RemoteKeySet) -> None:
-    """Wait for the fetch in the background."""
-    assert keys._flight is not None
-    keys._flight.exception(10.0)
 
 
 BAD = {

@@ -6,12 +6,11 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from fakekms import FakeClock
-from jwks_origin import Issuer, Origin, with_kid
+from jwks_origin import Issuer, Origin, settled, with_kid
 
 import farsign
 from farsign import errors, jwk, jwt
@@ -19,18 +18,6 @@ from farsign._jose.jwks_fetch import Document
 from farsign.errors import KeySetUnavailable
 
 httpx = pytest.importorskip("httpx", reason="pip install 'farsign[http]'")
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    server = Origin()
-    yield server
-    server.stop()
-
-
-def settled(keys: jwk.RemoteKeySet) -> None:
-    assert keys._flight is not None
-    keys._flight.exception(10.0)
 
 
 # -- seeds ----------------------------------------------------------------------------------------------------------------
