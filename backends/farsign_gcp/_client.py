@@ -18,10 +18,11 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from farsign._base.workers import Workers, wait_for
+from farsign._plugin.kept import current
 from farsign.driver import KeyURI, Shared, shared_client, split_endpoint
 from farsign.errors import ConfigurationError, ProviderUnavailable
 
-from . import _hosts
+from . import _errors, _hosts
 from ._credentials import Headers, Requests, Tokens, finder
 from ._forks import GATE
 from ._sdk import ClientInfo, KeyManagementServiceTransport, grpc, resources, service
@@ -133,7 +134,9 @@ class Line:
 
 
 class Kms:
-    """Credentials, and the line in use. One on which a call, and all beside it, had no answer in time is left to those that are on it."""
+    """Credentials, and the line in use. One that broke, or on which a call and all beside it had no answer in time, is left to those
+    that are on it: gRPC would make the next ones fail unsent for a while, or use it until the system gives it up.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._lock = settings, threading.Lock()
@@ -158,18 +161,28 @@ class Kms:
         with self._lock:
             line, began = self._line, time.monotonic()
             line.calls += 1
+        broke = False
         try:
             yield line
             line.answered = time.monotonic()
+        except Exception as error:
+            broke = _errors.broke(error)
+            raise
         finally:
-            dead = time.monotonic() >= end - _JITTER and line.answered < began
-            with self._lock:
-                line.calls -= 1
-                if dead and line is self._line and not self._closed:  # gRPC would use it until the system gives it up
-                    self._line = Line(self._settings)
-                over = line is not self._line and not line.calls
-            if over:
-                line.close()
+            dead = broke or (time.monotonic() >= end - _JITTER and line.answered < began)
+            self._left(line, dead)
+
+    def _left(self, line: Line, dead: bool) -> None:
+        with self._lock:
+            line.calls -= 1
+            current().kept = (
+                line.answered > 0.0 or line is not self._line
+            )  # others have seen that it broke, and there is a new one
+            if dead and line is self._line and not self._closed:
+                self._line = Line(self._settings)
+            over = line is not self._line and not line.calls
+        if over:
+            line.close()
 
     def headers(self, timeout: float) -> Headers:
         return (*self._tokens.get(timeout), _AGENT)

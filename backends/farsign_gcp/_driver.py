@@ -11,6 +11,7 @@ from urllib.parse import quote
 from google_crc32c import value as crc32c
 
 from farsign._base.algorithms import primitive
+from farsign._plugin.kept import aonce_more, once_more
 from farsign.driver import (
     AsyncRemoteSigner,
     CredentialRefresher,
@@ -135,9 +136,13 @@ class CloudKey(RemoteSigner, VersionLister, CredentialRefresher):
 
     def _ask(self, call: str, request: Any, end: float) -> Any:
         client = self._shared.client
-        headers = client.headers(left(end))
-        with client.line(end) as line, _errors.needing(_PERMISSIONS[call]):
-            return getattr(line, call)(request, timeout=left(end), metadata=(*headers, routed(request)))
+        metadata = (*client.headers(left(end)), routed(request))
+
+        def ask() -> Any:
+            with client.line(end) as line, _errors.needing(_PERMISSIONS[call]):
+                return getattr(line, call)(request, timeout=left(end), metadata=metadata)
+
+        return once_more(ask, _errors.broke)
 
 
 class AsyncCloudKey(CloudKey, AsyncRemoteSigner):
@@ -148,10 +153,13 @@ class AsyncCloudKey(CloudKey, AsyncRemoteSigner):
     async def asign(self, request: SignRequest, *, timeout: float) -> SignReply:
         end = time.monotonic() + timeout
         message = to_sign(request)
-        headers = await self._kms.aheaders(timeout)
-        with self._kms.line(end) as line, _errors.needing(_PERMISSIONS["asymmetric_sign"]):
-            reply = await _result(line.asymmetric_sign.future(message, timeout=left(end), metadata=(*headers, routed(message))))
-        return signed(reply, request)
+        metadata = (*await self._kms.aheaders(timeout), routed(message))
+
+        async def ask() -> Any:
+            with self._kms.line(end) as line, _errors.needing(_PERMISSIONS["asymmetric_sign"]):
+                return await _result(line.asymmetric_sign.future(message, timeout=left(end), metadata=metadata))
+
+        return signed(await aonce_more(ask, _errors.broke), request)
 
     async def aclose(self) -> None:
         self.close()

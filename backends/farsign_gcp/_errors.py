@@ -134,6 +134,12 @@ def classify(error: Exception) -> Failure | None:
     return None
 
 
+def broke(error: Exception) -> bool:
+    """Whether a connection of gRPC's did, or never came to be."""
+    failure = classify(error) if isinstance(error, grpc.RpcError) else None
+    return failure is not None and not failure.answered and failure.reason != "timeout"
+
+
 def is_misuse(error: Exception) -> bool:
     failure = classify(error)
     return failure is not None and failure.error is KeyMisuse

@@ -1,11 +1,15 @@
-"""A TCP proxy that can do what middleboxes do: forget connections without telling either end."""
+"""A TCP proxy that can do what middleboxes do: forget connections without telling either end, reset them, and refuse new ones."""
 
 from __future__ import annotations
 
 import contextlib
 import select
 import socket
+import struct
 import threading
+from typing import Final
+
+RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER: close() sends RST
 
 
 class ForgetfulProxy:
@@ -18,7 +22,7 @@ class ForgetfulProxy:
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._forgotten: set[socket.socket] = set()
-        self.accepted = 0
+        self.accepted = self._refused = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def forget(self) -> int:
@@ -26,6 +30,19 @@ class ForgetfulProxy:
         for pair in self._pairs:
             self._forgotten.update(pair)
         return len(self._pairs)
+
+    def reset(self) -> int:
+        """The connections that there are. Returns how many."""
+        pairs, self._pairs = self._pairs, []
+        for client, _ in pairs:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            with contextlib.suppress(OSError):  # closed by then
+                client.shutdown(socket.SHUT_RD)  # its pump ends, and closes it
+        return len(pairs)
+
+    def refuse(self, times: int) -> None:
+        """The next connections are reset as soon as they are made."""
+        self._refused = times
 
     def close(self) -> None:
         self._listener.close()
@@ -41,6 +58,11 @@ class ForgetfulProxy:
             except OSError:
                 return  # closed
             self.accepted += 1
+            if self._refused:
+                self._refused -= 1
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                client.close()
+                continue
             pair = client, socket.create_connection(self._upstream)
             self._pairs.append(pair)
             threading.Thread(target=self._pump, args=pair, daemon=True).start()

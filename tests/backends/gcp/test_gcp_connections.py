@@ -16,6 +16,7 @@ from faulty_proxy import ForgetfulProxy
 
 import farsign
 from farsign import errors
+from farsign._base import events
 from farsign.driver import SignRequest
 from farsign_gcp import _client
 from farsign_gcp._driver import AsyncCloudKey, CloudKey
@@ -62,6 +63,48 @@ def test_a_connection_that_is_dead_is_not_used_again(gcp: GcpEmulator, drive: Ca
             attempt(0.3)
         attempt(5.0)
     assert len(_client._open) == before + 1, "the dead ones are closed"
+    proxy.close()
+
+
+def test_calls_on_a_connection_that_is_reset_are_made_again_on_a_new_one(gcp: GcpEmulator) -> None:
+    """RULES 23. All calls share one connection: were each of them a failure, one reset would open the breaker."""
+    key, proxy = gcp.create_key("ES256"), ForgetfulProxy(gcp.url)
+    seen: list[events.Event] = []
+    with farsign.open_signer(key.uri.replace(gcp.url, proxy.address)) as signer, ThreadPoolExecutor(33) as threads:
+        stop = farsign.observe(seen.append)
+        ours = signer.check()
+        gcp.faults.latency("sign", 0.3)
+        in_threads = [threads.submit(ours.sign, b"x", timeout=10.0) for _ in range(32)]
+        in_tasks = threads.submit(asyncio.run, at_once(ours, 32))
+        while gcp.calls("sign") < 40:
+            time.sleep(0.01)
+        assert proxy.reset() == 1
+        for future in (*in_threads, in_tasks):
+            future.result()
+        stop()
+    outcomes = [event.outcome for event in seen if isinstance(event, events.Attempt)]
+    assert len(outcomes) >= 64
+    assert set(outcomes) == {"ok"}
+    assert not [event for event in seen if isinstance(event, events.Breaker)]
+    proxy.close()
+
+
+async def at_once(key: farsign.SigningKey, count: int) -> None:
+    await asyncio.gather(*(key.asign(b"x", timeout=10.0) for _ in range(count)))
+
+
+def test_an_attempt_after_one_that_could_not_connect_connects(gcp: GcpEmulator, drive: Callable[..., CloudKey]) -> None:
+    """gRPC by itself would let it fail unsent for 100 ms and more, and three attempts are over by then."""
+    key, proxy, before = gcp.create_key("ES256"), ForgetfulProxy(gcp.url), len(_client._open)
+    driver = drive(key.uri.replace(gcp.url, proxy.address))
+    request = SignRequest(key.version, "ES256", "digest", bytes(32))
+    proxy.refuse(1)
+    with pytest.raises(grpc.RpcError):
+        driver.sign(request, timeout=5.0)
+    assert proxy.accepted == 1
+    driver.sign(request, timeout=5.0)
+    assert proxy.accepted == 2
+    assert len(_client._open) == before + 1, "the one that broke is closed"
     proxy.close()
 
 
