@@ -20,7 +20,6 @@ from ._load import Outcome
 from ._scenarios import Size
 
 PERCENT = (0, 20, 50)
-MODES = ("threads", "tasks")
 SCENARIOS = ("faults", "outage", "region", "throttle", "lies", "costs")
 HEADS = ("backend", "scenario", "who", "lost", "wrong", "calls/signature", "p50 ms", "p99 ms", "worst ms", "CPU us")
 
@@ -67,7 +66,7 @@ def run(scheme: str, scenarios: list[str], size: Size, report: Report) -> None:
 
 
 def _faults(cloud: Cloud, scheme: str, size: Size, report: Report) -> None:
-    for mode in MODES:
+    for mode in _scenarios.POLICIES:
         for percent in PERCENT:
             for who in _who(scheme):
                 outcome = _scenarios.faulty(cloud, mode, who, percent, size)
@@ -89,7 +88,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("backends", nargs="*", default=here, help=f"default: what is installed, {' '.join(here)}")
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=SCENARIOS)
     for name, text in (("signatures", "of each run"), ("threads", "that sign at once"), ("tasks", "that sign at once"),
-                       ("outage", "calls of the bare SDK in a full outage")):  # fmt: skip
+                       ("rate", "signatures a second of paced tasks"), ("outage", "calls of the bare SDK in a full outage")):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=getattr(Size, name), help=f"{text} (default {getattr(Size, name)})")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw the latencies; needs matplotlib")
     return parser.parse_args()
@@ -100,7 +99,7 @@ def main() -> int:
     logging.getLogger("farsign").setLevel(logging.ERROR)
     if arguments.plot:
         _plot.available()
-    size = Size(arguments.signatures, arguments.threads, arguments.tasks, arguments.outage)
+    size = Size(arguments.signatures, arguments.threads, arguments.tasks, arguments.rate, arguments.outage)
     report = Report()
     for scheme in arguments.backends:
         run(scheme, arguments.scenarios, size, report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import threading
 import time
 from collections import Counter
@@ -90,15 +91,18 @@ def _once(sign: Sign, outcome: Outcome, data: bytes) -> None:
     outcome.note(data, started, signature, error)
 
 
-async def tasks(asign: AsyncSign, count: int, tasks: int) -> Outcome:
-    """The same with tasks of one event loop."""
+async def tasks(asign: AsyncSign, count: int, tasks: int, per_second: float = math.inf) -> Outcome:
+    """The same with tasks of one event loop, which start no more than so many a second together."""
     outcome, numbers = Outcome(), itertools.count()
 
     async def work() -> None:
         while (number := next(numbers)) < count:
+            if (early := start + number / per_second - time.perf_counter()) > 0:
+                await asyncio.sleep(early)
             await _aonce(asign, outcome, b"message %d" % number)
 
     with _measured(outcome):
+        start = time.perf_counter()
         await asyncio.gather(*(work() for _ in range(tasks)))
     return outcome
 

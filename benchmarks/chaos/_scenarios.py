@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -31,8 +32,9 @@ _STRIKES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 )
 WEIGHTS: Final = (25, 25, 25, 15, 10)
 SLOW: Final = "latency:1.5"
-# A thousand tasks wait for what a core or two can sign, so their deadline is longer; the bare SDKs have none
-POLICIES: Final = MappingProxyType({"threads": farsign.Policy(), "tasks": farsign.Policy(timeout=10.0)})
+PACED: Final = "paced tasks"  # as many as "tasks", at a rate that leaves the cores idle between
+# A thousand tasks at once wait for what a core or two can sign, so their deadline is longer; the bare SDKs have none
+POLICIES: Final = MappingProxyType({"threads": farsign.Policy(), "tasks": farsign.Policy(timeout=10.0), PACED: farsign.Policy()})
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Size:
     signatures: int = 10_000
     threads: int = 32
     tasks: int = 1_000
+    rate: int = 250  # signatures a second of paced tasks
     outage: int = 300  # of the bare SDKs, which may take minutes over it
     seconds: float = 10.0  # of offered load
     outages: int = 3
@@ -84,7 +87,8 @@ def _run(cloud: Cloud, mode: str, sign: _load.Sign, asign: _load.AsyncSign, perc
         if mode == "threads":
             outcome = _load.threads(sign, size.signatures, size.threads)
         else:
-            outcome = asyncio.run(_load.tasks(asign, size.signatures, size.tasks))
+            rate = size.rate if mode == PACED else math.inf
+            outcome = asyncio.run(_load.tasks(asign, size.signatures, size.tasks, rate))
     finally:
         cloud.ask("faults.clear")
     outcome.wire_calls = cloud.wire_calls() - before

@@ -212,6 +212,7 @@ ONE_MORE: Final = {
     ("awskms", "reset"),
     ("awskms", "truncate"),
     ("azurekms", "reset"),
+    ("gcpkms", "reset"),
     ("hashivault", "reset"),
     ("azurekms", "credentials-expired"),
 }
