@@ -288,6 +288,16 @@ def test_rules_18_no_attempt_starts_with_less_than_twice_the_median_left() -> No
         operation.begin(endpoint.median)
 
 
+def test_rules_18_a_cold_start_stops_no_retry() -> None:
+    """The first answer waited for imports, a connection and a token: that is not what an attempt usually takes."""
+    endpoint = endpoints.Endpoint("e")
+    endpoint.succeeded(0.0, 1.5)
+    assert endpoint.median == 0.0
+    for _ in range(5):
+        endpoint.succeeded(0.0, 0.01)
+    assert endpoint.median < 0.02
+
+
 def test_retry_after_is_honoured_only_within_the_deadline() -> None:
     kms, clock = FakeKMS(), FakeClock()
     key = Signer(lambda: FakeDriver(kms), clock=clock).key()

@@ -126,7 +126,7 @@ class Attempts:
         """A caller in a hurry, or one that waited for a thread, says little about the endpoint: others must not pay for it (RULES 20)."""
         granted = attempt.turn.timeout
         return attempt.turn.took > 0.9 * granted and granted < min(
-            self.policy.attempt_timeout, TELLING * attempt.leg.endpoint.median
+            self.policy.attempt_timeout, TELLING * attempt.leg.endpoint.estimate
         )
 
     def _translated(self, error: Exception, leg: Leg, what: str) -> FarsignError:

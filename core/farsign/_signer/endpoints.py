@@ -9,6 +9,7 @@ import math
 import random
 import threading
 from collections import deque
+from statistics import median_high
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -23,6 +24,7 @@ WINDOW: Final = 10.0  # seconds
 LEAST: Final = 20  # attempts in the window before their ratio counts
 RATIO: Final = 0.5
 RUN: Final = 5  # attempts in a row that nobody answered, begun since the last answer
+WARM: Final = 5  # answers before their median is relied on: the very first waits for imports and connections
 PROBE: Final = 5.0  # seconds between single attempts while open
 TOLD: Final = 60.0  # seconds between two lines in the log about throttling
 
@@ -41,7 +43,8 @@ class Endpoint:
         self._failures = self._run = 0
         self._answered_at = self._told = -math.inf
         self._probe_at: float | None = None  # not None: open
-        self.median = 0.0  # seconds that a successful attempt takes; an estimate that moves 5 % a step
+        self._first: list[float] = []  # seconds, of the answers up to WARM
+        self.estimate = 0.0  # seconds that a successful attempt takes at the median; moves 5 % a step
 
     def after_fork(self) -> None:
         self._fresh()
@@ -50,6 +53,11 @@ class Endpoint:
     @property
     def open(self) -> bool:
         return self._probe_at is not None
+
+    @property
+    def median(self) -> float:
+        """As the estimate, once it may be relied on; until then 0."""
+        return self.estimate if len(self._first) == WARM else 0.0
 
     def allows(self, now: float) -> bool:
         """Whether an attempt may start. While the breaker is open: one every PROBE seconds, jittered."""
@@ -78,7 +86,7 @@ class Endpoint:
         """True: the breaker was open and has closed."""
         with self._lock:
             self.budget = min(CAPACITY, self.budget + REFILL)
-            self.median = seconds if not self.median else self.median * (1.05 if seconds > self.median else 0.95)
+            self._learn(seconds)
             return self._answered(now)
 
     def failed(self, now: float, error: FarsignError, *, started: float) -> bool:
@@ -101,6 +109,13 @@ class Endpoint:
             if news:
                 self._told = now
             return news
+
+    def _learn(self, seconds: float) -> None:
+        if len(self._first) < WARM:
+            self._first.append(seconds)
+            self.estimate = median_high(self._first)
+        else:
+            self.estimate *= 1.05 if seconds > self.estimate else 0.95
 
     def _answered(self, now: float) -> bool:
         self._count(now, failed=False)
