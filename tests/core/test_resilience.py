@@ -284,8 +284,21 @@ def test_rules_18_no_attempt_starts_with_less_than_twice_the_median_left() -> No
         endpoint.succeeded(0.0, random.uniform(0.09, 0.11))
     assert 0.08 < endpoint.median < 0.12
     operation = Signer(lambda: FakeDriver(FakeKMS()), clock=FakeClock()).operation(0.15)
+    operation.begin(endpoint.median)
     with pytest.raises(errors.DeadlineExceeded):
         operation.begin(endpoint.median)
+
+
+def test_rules_18_an_endpoint_that_was_slow_can_show_that_it_no_longer_is() -> None:
+    """Twice its median is more than the timeout. Were no attempt started, none could ever be answered."""
+    key = Signer(lambda: FakeDriver(FakeKMS()), clock=FakeClock()).check()
+    endpoint = key._signer._calls._attempts.route.legs[0].endpoint
+    for _ in range(300):
+        endpoint.succeeded(0.0, 2.0)
+    assert 2 * endpoint.median > Policy().timeout
+    for _ in range(100):
+        key.sign(b"x")
+    assert endpoint.median < 0.1
 
 
 def test_rules_18_a_cold_start_stops_no_retry() -> None:
