@@ -104,8 +104,8 @@ class Operation:
     def begin(self, median: float = 0.0) -> float:
         """The seconds that the next attempt gets. Raises DeadlineExceeded, or what the last attempt said if none is left.
 
-        median: seconds that an attempt at this endpoint usually takes; with less than twice that left none is started but the first,
-        whose time is what the caller gave. An endpoint that was slow for a while could not show that it no longer is.
+        median: seconds that an attempt at this endpoint usually takes; with less than twice that left no other than the first is
+        started. That one is, because an endpoint that was slow for a while has to be able to show that it no longer is.
         """
         remaining = self.remaining()
         if remaining < (least(median) if self.attempts else LEAST):
