@@ -170,14 +170,13 @@ class Kms:
             raise
         finally:
             dead = broke or (time.monotonic() >= end - _JITTER and line.answered < began)
-            self._left(line, dead)
+            self._leave(line, dead)
 
-    def _left(self, line: Line, dead: bool) -> None:
+    def _leave(self, line: Line, dead: bool) -> None:
         with self._lock:
             line.calls -= 1
-            current().kept = (
-                line.answered > 0.0 or line is not self._line
-            )  # others have seen that it broke, and there is a new one
+            replaced = line is not self._line  # by a call beside this one, that saw it break
+            current().kept = replaced or line.answered > 0.0
             if dead and line is self._line and not self._closed:
                 self._line = Line(self._settings)
             over = line is not self._line and not line.calls

@@ -147,6 +147,23 @@ def test_retry_after_counts_within_the_deadline(scheme: str, twins: Callable[[st
     assert place.emulator.calls("sign") == 3
 
 
+ADDRESS = {
+    "azurekms": "check VAULT or endpoint=",
+    "gcpkms": "check endpoint=",
+    "hashivault": "check addr=, VAULT_ADDR or BAO_ADDR",
+}
+
+
+@pytest.mark.parametrize("scheme", ADDRESS)
+def test_a_refused_connection_says_to_check_the_address(scheme: str, twins: Callable[[str], Twins]) -> None:
+    place, _ = twins(scheme)
+    place.emulator.close()
+    with open_key(place, policy=farsign.Policy(attempts=1)) as signer, pytest.raises(errors.ProviderUnavailable) as caught:
+        signer.key()
+    assert not caught.value.answered
+    assert ADDRESS[scheme] in str(caught.value.next_step)
+
+
 # -- the table itself, and its page --------------------------------------------------------------------------------------------
 
 

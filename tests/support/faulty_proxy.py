@@ -35,13 +35,13 @@ class ForgetfulProxy:
         """The connections that there are. Returns how many."""
         pairs, self._pairs = self._pairs, []
         for client, _ in pairs:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             with contextlib.suppress(OSError):  # closed by then
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 client.shutdown(socket.SHUT_RD)  # its pump ends, and closes it
         return len(pairs)
 
     def refuse(self, times: int) -> None:
-        """The next connections are reset as soon as they are made."""
+        """The next connections are reset as soon as something is sent on them."""
         self._refused = times
 
     def close(self) -> None:
@@ -61,7 +61,8 @@ class ForgetfulProxy:
             if self._refused:
                 self._refused -= 1
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-                client.close()
+                with client, contextlib.suppress(OSError):  # a client that went away
+                    client.recv(1)
                 continue
             pair = client, socket.create_connection(self._upstream)
             self._pairs.append(pair)

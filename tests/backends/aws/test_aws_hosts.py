@@ -40,7 +40,7 @@ class World:
 
     def __init__(self) -> None:
         self.certificate = server_certificate(NAMES)
-        self.heard = b""
+        self.conversations: list[bytearray] = []  # what came on each connection
         self.reply = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n{}"
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -53,13 +53,19 @@ class World:
                 threading.Thread(target=self._hear, args=self._listener.accept()[:1], daemon=True).start()
 
     def _hear(self, sock: socket.socket) -> None:
+        heard = bytearray()
+        self.conversations.append(heard)
         with contextlib.suppress(OSError), sock:  # a client that went away
             sock.settimeout(5)
             tls = sock.recv(1, socket.MSG_PEEK) == b"\x16"
             with self.certificate.context.wrap_socket(sock, server_side=True) if tls else sock as plain:
                 while data := plain.recv(65536):
-                    self.heard += data
+                    heard += data
                     plain.sendall(self.reply)
+
+    @property
+    def heard(self) -> bytes:
+        return b"".join(self.conversations)
 
     @property
     def secrets(self) -> int:
@@ -185,9 +191,14 @@ def test_a_redirect_carries_nothing_to_another_host(uri: str, status: int, world
     world.reply = f"HTTP/1.1 {status} Moved\r\nLocation: https://{EVIL}/\r\nContent-Length: 2\r\n\r\n{{}}".encode()
     with farsign.open_signer(uri, policy=PATIENT) as signer, pytest.raises(errors.ProviderError):
         signer.key()
-    hosts = [line.split(b":", 1)[1].strip() for line in world.heard.splitlines() if line.lower().startswith(b"host:")]
-    assert {b"kms.eu-west-1.amazonaws.com", b"sts.eu-west-1.amazonaws.com"} & set(hosts)
-    assert not [host for host in hosts if EVIL.encode() in host]
+    assert EVIL.encode() not in b"".join(hosts_of(world.heard))
+    trusting = [heard for heard in world.conversations if any(word in heard for word in TELLTALES)]
+    assert trusting
+    assert all(set(hosts_of(heard)) <= {b"kms.eu-west-1.amazonaws.com", b"sts.eu-west-1.amazonaws.com"} for heard in trusting)
+
+
+def hosts_of(heard: bytes | bytearray) -> list[bytes]:
+    return [bytes(line.split(b":", 1)[1].strip()) for line in heard.splitlines() if line.lower().startswith(b"host:")]
 
 
 def test_a_session_may_go_to_loopback_but_not_elsewhere(world: World, no_settings: Path) -> None:

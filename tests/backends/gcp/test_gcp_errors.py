@@ -288,15 +288,6 @@ def test_a_lost_connection_is_no_answer(text: str, scripted: Scripted, drive: Ca
         assert driver.classify(caught.value).answered is answered
 
 
-def test_a_refused_connection_says_to_check_the_address(gcp: GcpEmulator) -> None:
-    key = gcp.create_key("ES256")
-    gcp.close()
-    with farsign.open_signer(key.uri, policy=ONCE) as signer, pytest.raises(errors.ProviderUnavailable) as caught:
-        signer.key()
-    assert not caught.value.answered
-    assert "check endpoint=" in str(caught.value.next_step)
-
-
 def test_nothing_of_the_request_is_in_an_error(gcp: GcpEmulator) -> None:
     """RULES 16: neither in its text nor in the object graph of its cause."""
     key = gcp.create_key("Ed25519")

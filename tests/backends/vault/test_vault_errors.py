@@ -325,15 +325,6 @@ def test_replies_that_are_not_the_servers(drive: Callable[..., VaultKey], body: 
         server.close()
 
 
-def test_a_refused_connection_says_to_check_the_address(vault: VaultEmulator) -> None:
-    key = vault.create_key("ES256")
-    vault.close()
-    with farsign.open_signer(key.uri, policy=ONCE) as signer, pytest.raises(errors.ProviderUnavailable) as caught:
-        signer.key()
-    assert not caught.value.answered
-    assert "check addr=, VAULT_ADDR or BAO_ADDR" in str(caught.value.next_step)
-
-
 def test_plain_http_to_a_server_that_speaks_tls(drive: Callable[..., VaultKey]) -> None:
     """The answer is no JSON."""
     server = HttpServer(
