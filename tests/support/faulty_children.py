@@ -205,6 +205,7 @@ OURS = ("farsign", "azure", "boto3", "botocore", "google", "grpc", "hvac", "requ
 
 def locks() -> list[Any]:
     """Of every object and module of farsign, its backends and their SDKs in this process, but the emulator's."""
+    gc.collect()  # a closed gRPC channel that another test left as garbage would be destroyed in the child, and wait for its own lock
     found: dict[int, Any] = {}
     for each in gc.get_objects():
         home = getattr(type(each), "__module__", None)
