@@ -4,6 +4,7 @@ reaches it of this process's credentials: nothing (RULES 9, 10, 12)."""
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import json
 import socket
@@ -40,7 +41,7 @@ class World:
 
     def __init__(self) -> None:
         self.certificate = server_certificate(NAMES)
-        self.conversations: list[bytearray] = []  # what came on each connection
+        self.heard = b""
         self.reply = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n{}"
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -53,19 +54,13 @@ class World:
                 threading.Thread(target=self._hear, args=self._listener.accept()[:1], daemon=True).start()
 
     def _hear(self, sock: socket.socket) -> None:
-        heard = bytearray()
-        self.conversations.append(heard)
         with contextlib.suppress(OSError), sock:  # a client that went away
             sock.settimeout(5)
             tls = sock.recv(1, socket.MSG_PEEK) == b"\x16"
             with self.certificate.context.wrap_socket(sock, server_side=True) if tls else sock as plain:
                 while data := plain.recv(65536):
-                    heard += data
+                    self.heard += data
                     plain.sendall(self.reply)
-
-    @property
-    def heard(self) -> bytes:
-        return b"".join(self.conversations)
 
     @property
     def secrets(self) -> int:
@@ -184,21 +179,21 @@ def test_the_listener_would_have_heard(
     assert world.secrets > 0
 
 
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("uri", [PLAIN, f"{PLAIN}&role={ROLE}"], ids=["KMS", "STS"])
-def test_a_redirect_carries_nothing_to_another_host(uri: str, status: int, world: World) -> None:
+def test_a_redirect_carries_nothing_to_another_host(
+    uri: str, status: int, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     """RULES 11. AWS's own host, or who has taken its place, sends the request elsewhere: nothing arrives there."""
+    caplog.set_level("CRITICAL", "botocore.credentials")  # its record would keep what failed alive
     world.reply = f"HTTP/1.1 {status} Moved\r\nLocation: https://{EVIL}/\r\nContent-Length: 2\r\n\r\n{{}}".encode()
     with farsign.open_signer(uri, policy=PATIENT) as signer, pytest.raises(errors.ProviderError):
         signer.key()
-    assert EVIL.encode() not in b"".join(hosts_of(world.heard))
-    trusting = [heard for heard in world.conversations if any(word in heard for word in TELLTALES)]
-    assert trusting
-    assert all(set(hosts_of(heard)) <= {b"kms.eu-west-1.amazonaws.com", b"sts.eu-west-1.amazonaws.com"} for heard in trusting)
-
-
-def hosts_of(heard: bytes | bytearray) -> list[bytes]:
-    return [bytes(line.split(b":", 1)[1].strip()) for line in heard.splitlines() if line.lower().startswith(b"host:")]
+    gc.collect()  # urllib3 leaves the connection of a 303 open when it fails on botocore's headers; here, not in the test that follows
+    hosts = [line.split(b":", 1)[1].strip() for line in world.heard.splitlines() if line.lower().startswith(b"host:")]
+    assert hosts
+    assert set(hosts) <= {b"kms.eu-west-1.amazonaws.com", b"sts.eu-west-1.amazonaws.com"}
 
 
 def test_a_session_may_go_to_loopback_but_not_elsewhere(world: World, no_settings: Path) -> None:
