@@ -16,6 +16,7 @@ import farsign
 from farsign._base.events import Retrying
 from farsign._plugin import kept
 from farsign.errors import ProviderUnavailable
+from farsign.testing.conformance._harness import in_threads
 from farsign_azure._async_transport import AsyncTransport
 from farsign_azure._emulator import AzureEmulator
 from farsign_azure._transport import Transport
@@ -49,6 +50,35 @@ def test_a_reset_on_a_kept_connection_is_retried_at_once_on_a_new_one(azure: Azu
     stop()
     assert azure.calls("sign") == 3
     assert retries == []
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["sync", "async"])
+def test_a_reset_costs_no_other_connection(azure: AzureEmulator, accepted: Accepted, native: bool) -> None:
+    """Eight calls at once keep eight connections; of these one is reset, and seven go on."""
+    made = azure.create_key("ES256")
+    with farsign.open_signer(made.pinned) as signer:
+        key = signer.key()
+
+        async def at_once(number: int) -> None:
+            if native:
+                await asyncio.gather(*(key.asign(MESSAGE) for _ in range(number)))
+            else:
+                in_threads(number, lambda _: key.sign(MESSAGE))
+
+        async def scenario() -> tuple[int, int]:
+            azure.faults.latency("sign", 0.2)  # so that they do overlap
+            await at_once(8)
+            kept_before = accepted()
+            azure.faults.clear()
+            azure.faults.reset("sign", times=1)
+            await at_once(1)
+            azure.faults.latency("sign", 0.2)
+            await at_once(7)
+            return kept_before, accepted()
+
+        kept_before, after = asyncio.run(scenario())
+    assert kept_before >= 8
+    assert after - kept_before == 1
 
 
 @pytest.mark.parametrize("native", [False, True], ids=["sync", "async"])
