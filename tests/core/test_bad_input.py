@@ -30,6 +30,10 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     (lambda: farsign.open_signer(URI, policy=5), "policy= is a farsign.Policy"),  # type: ignore[arg-type]
     (lambda: farsign.open_signer(URI, allow_hosts="host"), "allow_hosts= is a list"),
     (lambda: farsign.open_signer(URI, failover="memory:y"), "failover= is a list"),
+    (lambda: farsign.open_signer(URI, failover=None), "failover= is a list"),  # type: ignore[arg-type]
+    (lambda: farsign.open_signer(URI, failover=3), "failover= is a list"),  # type: ignore[arg-type]
+    (lambda: farsign.open_signer(URI, failover=[URI]), "names one place twice"),
+    (lambda: farsign.Signer(lambda: None, failover=lambda: None), "a list of such functions"),  # type: ignore[arg-type,return-value]
     (lambda: farsign.open_issuer(None), "not NoneType"),  # type: ignore[arg-type]
     (lambda: farsign.open_issuer(b"memory:x"), "not bytes"),  # type: ignore[arg-type]
     (lambda: farsign.open_issuer([5]), "text, not int"),  # type: ignore[list-item]
@@ -40,7 +44,12 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     (lambda: farsign.observe(5), "a function of one event"),  # type: ignore[arg-type]
     (lambda: farsign.Policy(verify="no"), "True or False"),  # type: ignore[arg-type]
     (lambda: farsign.Policy(follow="never"), "'wait' or 'immediately'"),  # type: ignore[arg-type]
-    *((lambda value=value: farsign.Policy(timeout=value), "seconds, 0 or more") for value in (math.nan, math.inf, -1, "1", True)),
+    *(
+        (lambda value=value: farsign.Policy(timeout=value), "seconds, more than 0")
+        for value in (math.nan, math.inf, 0, -1, "1", True)
+    ),
+    (lambda: farsign.Policy(attempt_timeout=0), "seconds, more than 0"),
+    *((lambda value=value: farsign.Policy(stale=value), "seconds, 0 or more") for value in (math.nan, math.inf, -1, "1", True)),
     *((lambda value=value: farsign.Policy(attempts=value), "a whole number from 1") for value in (0, 1.5, "1", True)),
     *((lambda value=value: within(value), "takes seconds") for value in (math.nan, math.inf, "1", None, True)),
     *((lambda value=value: key(timeout=value), "timeout is seconds") for value in (math.nan, math.inf, 0, -1, "1", True)),

@@ -90,6 +90,7 @@ def test_rules_36_a_member_that_never_resolved_raises_and_one_that_did_keeps_its
     bad.errors["describe"].append("denied")
     with pytest.raises(errors.PermissionDenied):
         issuer.jwks()
+    clock.advance(2)
     assert len(issuer.jwks()["keys"]) == 2
     bad.errors["describe"].extend(["unavailable"] * 50)
     clock.advance(3600)

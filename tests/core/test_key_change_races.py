@@ -90,14 +90,16 @@ def test_no_token_by_a_version_younger_than_the_lead() -> None:
     seen: dict[str, float] = {}
     signer = Signer(lambda: FakeDriver(kms), policy=Policy(publish_lead=lead, recheck=0.0, retire_after=60.0))
     first = signer.key().version
-    young, good, end = [], 0, time.monotonic() + 2.5
+    young, good, before = [], 0, time.monotonic()
+    end = before + 2.5
     while time.monotonic() < end:
         now = time.monotonic()
         for key in signer.published():
-            seen.setdefault(key.version, now)
+            seen.setdefault(key.version, before)  # it was not there when we looked last, so it has been there for less than that
+        before = now
         signed = sign_with(signer, header_of)
         good += 1
-        if signed.key.version != first and time.monotonic() - seen.get(signed.key.version, now) < lead - 0.1:
+        if signed.key.version != first and time.monotonic() < seen.get(signed.key.version, now) + lead:
             young.append(signed.key.version)
         if good % 200 == 0:
             kms.rotate()

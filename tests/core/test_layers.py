@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent.parent
 CORE = ROOT / "core" / "farsign"
 
 LAYER = {
-    0: "_base errors",
+    0: "_base errors events",
     1: "_plugin driver testing testing.emulator testing._calls testing._faults testing._http testing._keystore"
     " testing._signatures testing._tls",
     2: "_signer",

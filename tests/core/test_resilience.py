@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from fakekms import AsyncDriver, FakeClock, FakeDriver, FakeKMS, ListingDriver, WatchedDriver, flip
 
 import farsign
 from farsign import errors
-from farsign._base import events
+from farsign._base import encodings, events
 from farsign._base.policy import Policy
 from farsign._signer import endpoints
 from farsign._signer.funnel import Operation
 from farsign._signer.signer import Signer
 from farsign._signer.turns import Turn
+from farsign.driver import KeyDescription, SignReply, SignRequest
 
 
 def pair(driver: type[FakeDriver] = FakeDriver, *, same_key: bool = True, clock: FakeClock | None = None, **policy: object):
@@ -328,11 +333,11 @@ def test_retry_after_is_honoured_only_within_the_deadline() -> None:
 def test_rules_36_failover_signs_at_the_other_place_with_its_own_version() -> None:
     a, b, signer = pair()
     key = signer.check()
-    assert (a.count("sign"), b.count("sign"), b.count("describe")) == (1, 0, 1)
+    assert (a.count("sign"), b.count("sign"), b.count("describe")) == (1, 1, 1)
     a.errors["sign"] = Broken("unavailable")
     for _ in range(100):
         key.checker("ES256", "message")(key.sign(b"x"), b"x")
-    assert b.count("sign") == 100
+    assert b.count("sign") == 1 + 100
     assert a.count("sign") < 30, "the breaker spares the dead one"
 
 
@@ -370,7 +375,7 @@ def test_the_error_table_goes_elsewhere_without_waiting(code: str) -> None:
     key = signer.check()
     a.errors["sign"] = Broken(code)
     key.sign(b"x")
-    assert b.count("sign") == 1
+    assert b.count("sign") == 1 + 1
     assert clock.slept == []
 
 
@@ -381,7 +386,7 @@ def test_the_error_table_stays(code: str) -> None:
     a.errors["sign"] = Broken(code)
     with pytest.raises(errors.ProviderError):
         key.sign(b"x")
-    assert b.count("sign") == 0
+    assert b.count("sign") == 1, "check()'s"
 
 
 def test_a_definite_no_at_one_place_is_remembered_for_a_while() -> None:
@@ -396,17 +401,240 @@ def test_a_definite_no_at_one_place_is_remembered_for_a_while() -> None:
     clock.advance(31)
     key.sign(b"x")
     assert a.count("sign") == 3
-    assert b.count("sign") == 50
+    assert b.count("sign") == 1 + 50
 
 
-def test_a_cold_start_while_the_first_place_is_down() -> None:
+def test_rules_36_a_cold_start_at_the_other_place_takes_a_thumbprint() -> None:
+    """Nothing else says there which key it has to be."""
     a, b, signer = pair()
+    expected = Signer(lambda: FakeDriver(a), clock=FakeClock()).key().thumbprint
     a.errors["describe"] = a.errors["sign"] = Broken("unavailable")
-    key = signer.key()
+    with pytest.raises(errors.ProviderUnavailable):
+        signer.key()
+    assert b.calls == []
+    pinned = Signer(lambda: FakeDriver(a), failover=[lambda: FakeDriver(b)], clock=FakeClock(), thumbprint=expected)
+    key = pinned.key()
     key.checker("ES256", "message")(key.sign(b"x"), b"x")
-    assert key.version == "replica-v1"
-    a.errors["describe"], a.errors["sign"] = deque(), deque()
-    assert b.count("sign") == 1
+    assert (key.version, key.thumbprint) == ("replica-v1", expected)
+    other = Signer(lambda: FakeDriver(a), failover=[lambda: FakeDriver(FakeKMS())], clock=FakeClock(), thumbprint=expected)
+    with pytest.raises(errors.ProviderUnavailable):
+        other.key()
+
+
+def test_rules_36_a_look_up_at_the_other_place_brings_no_other_key() -> None:
+    clock = FakeClock()
+    a, b, signer = pair(same_key=False, clock=clock, publish_lead=0.0)
+    kid = signer.key().kid
+    a.errors["describe"] = a.errors["sign"] = Broken("unavailable")
+    for _ in range(20):
+        clock.advance(60)
+        signer.key()
+        signer._resolver.fetch().future.exception(10)
+    assert b.count("describe") > 0
+    assert {key.kid for key in signer.published()} == {kid}
+    assert b.count("sign") == 0
+
+
+@pytest.mark.parametrize("code", ["throttled", "unavailable", "key-unavailable"])
+def test_a_sick_first_place_loses_nothing_while_the_other_is_well(code: str) -> None:
+    """What is asked elsewhere for the first time is no retry: no budget pays it. 300 a second, far past a budget of 100."""
+    clock = FakeClock()
+    a, b, signer = pair(clock=clock)
+    key = signer.check()
+    for number in range(3_000):
+        a.errors["sign"] = Broken(code) if number >= 1_500 else deque()
+        key.sign(b"x")
+        clock.advance(1 / 300)
+    assert b.count("sign") == 1 + 1_500
+    assert clock.slept == []
+
+
+def test_two_sick_places_are_waited_for() -> None:
+    """One attempt at each, then backoff and budget as with one."""
+    clock = FakeClock()
+    a, b, signer = pair(clock=clock)
+    key = signer.check()
+    a.errors["sign"], b.errors["sign"] = Broken("throttled"), Broken("throttled")
+    with pytest.raises(errors.Throttled):
+        key.sign(b"x")
+    assert len(clock.slept) >= 2
+    assert abs(a.count("sign") - b.count("sign")) <= 1, "turn by turn"
+    assert (a.count("sign") + b.count("sign") - 2) <= Policy().attempts
+
+
+def test_in_a_full_outage_of_two_places_the_budgets_bound_what_is_asked() -> None:
+    clock = FakeClock()
+    a, b, signer = pair(clock=clock)
+    key = signer.check()
+    a.errors["sign"], b.errors["sign"] = Broken("throttled"), Broken("throttled")
+    for _ in range(1_000):
+        with pytest.raises(errors.Throttled):
+            key.sign(b"x", timeout=0.2)
+    assert a.count("sign") + b.count("sign") <= 2 + 2 * 1_000 + 2 * 100
+
+
+def test_one_operation_asks_two_places_at_most_and_the_next_one_another_second() -> None:
+    places, clock = [FakeKMS(), FakeKMS(), FakeKMS()], FakeClock()
+    for kms in places[1:]:
+        kms.latest.private = places[0].latest.private
+    first, *others = [lambda kms=kms: FakeDriver(kms) for kms in places]
+    signer = Signer(first, failover=others, clock=clock)
+    key = signer.check()
+    places[0].errors["sign"], places[1].errors["sign"] = Broken("throttled"), Broken("throttled")
+    with pytest.raises(errors.Throttled):
+        key.sign(b"x")
+    assert places[2].count("sign") == 1, "check()'s"
+    for _ in range(10):
+        key.sign(b"x")
+    assert places[2].count("sign") == 1 + 10
+
+
+def test_a_place_that_keeps_failing_is_gone_back_to_ever_more_rarely() -> None:
+    """60 % of 503s for ten minutes, 20 signatures a second: without memory that were a switch every seven seconds."""
+    clock, dice = FakeClock(), random.Random(7)
+    a, _, signer = pair(clock=clock)
+    key = signer.check()
+
+    class Flaky(Broken):
+        def __bool__(self) -> bool:
+            return dice.random() < 0.6
+
+    a.errors["sign"] = Flaky("unavailable")
+    seen: list[object] = []
+    stop = farsign.observe(seen.append)
+    for _ in range(600 * 20):
+        key.sign(b"x")
+        clock.advance(0.05)
+    a.errors["sign"] = deque()
+    for _ in range(400 * 20):
+        key.sign(b"x")
+        clock.advance(0.05)
+    stop()
+    assert 2 <= sum(isinstance(event, events.FailedOver) for event in seen) <= 16
+    assert a.calls[-1] == "sign", "it is back where it prefers to be"
+
+
+def test_a_failover_to_another_key_costs_the_first_place_no_retry() -> None:
+    a, b, signer = pair(same_key=False)
+    key = signer.key()
+    for _ in range(3):
+        a.errors["sign"].extend(["unavailable"] * 2)
+        key.checker("ES256", "message")(key.sign(b"x"), b"x")
+    assert (b.count("sign"), b.count("describe")) == (0, 1)
+
+
+def test_check_says_nothing_good_of_a_place_that_it_does_not_ask() -> None:
+    a, b, signer = pair()
+    key = signer.check()
+    a.errors["sign"] = a.errors["describe"] = Broken("unavailable")
+    for _ in range(40):
+        key.sign(b"x")
+    asked = len(a.calls)
+    assert signer.legs[0].endpoint.open
+    seen: list[object] = []
+    stop = farsign.observe(seen.append)
+    for _ in range(10):
+        signer.check()
+    stop()
+    assert signer.legs[0].endpoint.open
+    assert len(a.calls) == asked
+    assert {event.endpoint for event in seen if isinstance(event, events.Attempt)} == {b.endpoint}
+
+
+def test_check_signs_at_each_place_once() -> None:
+    a, b, signer = pair()
+    b.errors["sign"].append("denied")
+    with pytest.raises(errors.PermissionDenied) as caught:
+        signer.check()
+    assert caught.value.endpoint == b.endpoint
+    for _ in range(3):
+        signer.check()
+    assert (a.count("sign"), b.count("sign")) == (1 + 3, 1 + 1)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_place_with_other_ways_signs_in_its_own(native: bool) -> None:
+    """Another provider's copy of the key: it takes the message, not a digest, and says r||s where the first says DER."""
+    import asyncio
+
+    base = AsyncDriver if native else FakeDriver
+
+    class Other(base):
+        def describe(self, version: str | None = None, *, timeout: float) -> KeyDescription:
+            return replace(super().describe(version, timeout=timeout), ecdsa="raw", inputs={"ES256": {"message": None}})
+
+        def sign(self, request: SignRequest, *, timeout: float) -> SignReply:
+            self.kms.enter("sign")
+            assert request.form == "message"
+            der = self.kms.latest.private.sign(request.data, ec.ECDSA(hashes.SHA256()))
+            return SignReply(encodings.der_to_raw(der, "P-256"), request.version)
+
+    a, b = FakeKMS(), FakeKMS()
+    b.latest.private = a.latest.private
+    signer = Signer(lambda: base(a), failover=[lambda: Other(b)], clock=FakeClock())
+    key = asyncio.run(signer.acheck()) if native else signer.check()
+    a.errors["sign"] = Broken("unavailable")
+    signature = asyncio.run(key.asign(b"x")) if native else key.sign(b"x")
+    key.checker("ES256", "message")(signature, b"x")
+    assert b.count("sign") == 2
+
+
+def test_who_waits_for_a_proof_has_a_deadline_of_his_own() -> None:
+    gone = threading.Event()
+
+    class Hangs(FakeDriver):
+        def describe(self, version: str | None = None, *, timeout: float):
+            gone.wait(3)
+            return super().describe(version, timeout=timeout)
+
+    a, b = FakeKMS(), FakeKMS()
+    b.latest.private = a.latest.private
+    signer = Signer(lambda: FakeDriver(a), failover=[lambda: Hangs(b)])
+    key = signer.key()
+    a.errors["sign"] = Broken("unavailable")
+
+    def wait() -> None:
+        with contextlib.suppress(errors.ProviderError):
+            key.sign(b"x", timeout=5.0)
+
+    patient = threading.Thread(target=wait)
+    patient.start()
+    time.sleep(0.1)
+    started = time.monotonic()
+    with pytest.raises(errors.ProviderError):
+        key.sign(b"x", timeout=0.2)
+    took = time.monotonic() - started
+    gone.set()
+    patient.join()
+    assert took < 0.2 + 0.05 * 5
+
+
+@pytest.mark.parametrize("code", ["not-found", "disabled", "denied"])
+def test_a_definite_no_to_the_first_look_up_is_the_answer_for_a_second(code: str) -> None:
+    kms, clock = FakeKMS(), FakeClock()
+    signer = Signer(lambda: FakeDriver(kms), clock=clock)
+    kms.errors["describe"] = Broken(code)
+    for _ in range(50):
+        with pytest.raises(errors.ProviderError) as caught:
+            signer.key()
+        assert caught.value.code == code
+    asked = kms.count("describe")
+    assert asked <= 2, "not-found is asked twice to be sure"
+    kms.errors["describe"] = deque()
+    signer.invalidate()
+    signer.key()
+    assert kms.count("describe") == asked + 1
+
+
+def test_a_policy_that_believes_nothing_asks_each_time() -> None:
+    kms, clock = FakeKMS(), FakeClock()
+    signer = Signer(lambda: FakeDriver(kms), clock=clock, policy=Policy(stale=0.0))
+    for _ in range(3):
+        signer.key().sign(b"x")
+    kms.errors["describe"] = Broken("unavailable")
+    clock.advance(400)
+    with pytest.raises(errors.ProviderUnavailable):
+        signer.key()
 
 
 def test_a_lying_place_is_left_for_the_other() -> None:
@@ -414,7 +642,7 @@ def test_a_lying_place_is_left_for_the_other() -> None:
     key = signer.check()
     a.replies.extend([flip] * 10)
     key.checker("ES256", "message")(key.sign(b"x"), b"x")
-    assert b.count("sign") == 1
+    assert b.count("sign") == 1 + 1
 
 
 def test_a_place_with_versions_is_searched_for_the_same_key() -> None:
@@ -423,7 +651,7 @@ def test_a_place_with_versions_is_searched_for_the_same_key() -> None:
     signer.check()
     a.errors["sign"] = Broken("unavailable")
     signer.key().sign(b"x")
-    assert b.count("sign") == 1
+    assert b.count("sign") == 1 + 1
 
 
 def test_failover_works_from_coroutines_and_natively() -> None:
@@ -440,7 +668,7 @@ def test_failover_works_from_coroutines_and_natively() -> None:
             await signer.aclose()
 
         asyncio.run(work())
-        assert b.count("sign") == 20
+        assert b.count("sign") == 1 + 20
 
 
 def test_twenty_percent_faults_lose_nothing() -> None:

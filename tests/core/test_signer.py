@@ -6,11 +6,15 @@ import asyncio
 import base64
 import hashlib
 import json
+import math
 import os
 import pickle
+import re
 import threading
 import time
+import traceback
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -22,6 +26,7 @@ import farsign
 from farsign import errors
 from farsign._base.policy import Policy, deadline
 from farsign._signer.signer import Signer
+from farsign.driver import Failure
 
 
 def signer_of(kms: FakeKMS, driver: type[FakeDriver] = FakeDriver, **options: object) -> Signer:
@@ -308,6 +313,64 @@ def test_rules_22_a_leader_that_runs_out_of_time_fails_no_follower() -> None:
     assert kms.count("describe") == 1
 
 
+@pytest.mark.parametrize("native", [False, True], ids=["sync", "async"])
+def test_rules_16_an_error_on_a_signer_that_was_closed_meanwhile_holds_nothing_of_the_sdk(native: bool) -> None:
+    kms = FakeKMS()
+    signer = signer_of(kms, AsyncDriver if native else FakeDriver)
+
+    def close_then_fail() -> None:
+        signer.close(timeout=0.0)
+        raise FakeError("denied", b"canary-secret")
+
+    async def call(key: farsign.SigningKey) -> None:
+        await key.asign(b"x")
+
+    key = signer.key()
+    kms.before_sign = close_then_fail
+    with pytest.raises(errors.SignerClosed) as caught:
+        asyncio.run(call(key)) if native else key.sign(b"x")
+    assert caught.value.__context__ is None
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
+    for frame, _ in traceback.walk_tb(caught.value.__traceback__):
+        assert not any(isinstance(value, FakeError) for value in frame.f_locals.values()), "what collectors of errors send along"
+
+
+@pytest.mark.parametrize(
+    ("classified", "says"),
+    [
+        (lambda error: 1 / 0, "its classify() raised builtins.ZeroDivisionError"),
+        (lambda error: "throttled", "its classify() returned no Failure"),
+        (lambda error: Failure(ValueError), "its classify() returned no Failure"),
+        (lambda error: Failure("denied"), "its classify() returned no Failure"),
+        (lambda error: None, "which the backend does not know"),
+    ],
+)
+def test_a_driver_that_misjudges_is_named(classified: Any, says: str) -> None:
+    class Misjudges(FakeDriver):
+        def classify(self, error: Exception) -> Any:
+            return classified(error)
+
+    kms = FakeKMS()
+    key = signer_of(kms, Misjudges).key()
+    kms.errors["sign"].append("denied")
+    with pytest.raises(errors.BackendBroken, match=re.escape(says)) as caught:
+        key.sign(b"x")
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("said", ["5", math.nan, math.inf, -5.0])
+def test_a_retry_after_that_is_none_is_dropped(said: Any) -> None:
+    class Says(FakeDriver):
+        def classify(self, error: Exception) -> Failure:
+            return Failure(errors.Throttled, retry_after=said)
+
+    kms, clock = FakeKMS(), FakeClock()
+    key = Signer(lambda: Says(kms), clock=clock).key()
+    kms.errors["sign"].append("throttled")
+    verify_es256(key, key.sign(b"x"), b"x")
+    assert sum(clock.slept) < 1.0
+
+
 def test_async_signs_natively_in_each_loop_with_an_instance_of_its_own() -> None:
     kms = FakeKMS()
     signer = signer_of(kms, AsyncDriver)
@@ -428,6 +491,21 @@ def test_rules_31_check_signs_once_and_close_drains() -> None:
 def test_rules_8_pickling_reopens_by_uri_and_says_why_when_it_cannot() -> None:
     with pytest.raises(errors.NotPicklable, match="made with objects"):
         pickle.dumps(signer_of(FakeKMS()))
+
+
+def test_a_subscription_ends_alone() -> None:
+    seen: list[object] = []
+    ends = [farsign.observe(seen.append) for _ in range(2)]
+    kms = FakeKMS()
+    signer = signer_of(kms)
+    signer.key()
+    assert len(seen) == 2
+    ends[0]()
+    signer.key().sign(b"x")
+    assert len(seen) == 3
+    ends[1]()
+    signer.key().sign(b"x")
+    assert len(seen) == 3
 
 
 def test_observers_see_attempts_without_secrets_and_cannot_break_a_signature() -> None:

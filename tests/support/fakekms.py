@@ -38,6 +38,7 @@ class FakeError(Exception):
 CODES = {
     "throttled": errors.Throttled,
     "unavailable": errors.ProviderUnavailable,
+    "key-unavailable": errors.KeyUnavailable,
     "expired": errors.CredentialsExpired,
     "denied": errors.PermissionDenied,
     "not-found": errors.KeyNotFound,

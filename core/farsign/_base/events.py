@@ -101,18 +101,23 @@ _callbacks: tuple[Callback, ...] = ()
 def observe(callback: Callback) -> Callable[[], None]:
     """Call ``callback(event)`` for each event of this process, in the thread where it happens. Returns a function that ends it.
 
-    An exception in a callback is logged and goes no further. Raises ConfigurationError for what cannot be called.
+    A callback is part of the call that it hears of: let it be quick, and neither sign nor ask for a key in it; put the event into a
+    queue for that. An exception is logged and goes no further. Raises ConfigurationError for what cannot be called.
     """
     global _callbacks
     if not callable(callback):
         raise ConfigurationError(
             f"observe() takes a function of one event, not {type(callback).__name__}", next_step="write farsign.observe(print)"
         )
-    _callbacks = (*_callbacks, callback)
+
+    def told(event: Event) -> None:  # a function of this subscription's own: a callback may be there twice
+        callback(event)
+
+    _callbacks = (*_callbacks, told)
 
     def unsubscribe() -> None:
         global _callbacks
-        _callbacks = tuple(known for known in _callbacks if known is not callback)
+        _callbacks = tuple(known for known in _callbacks if known is not told)
 
     return unsubscribe
 

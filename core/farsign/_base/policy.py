@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
 from farsign.errors import ConfigurationError
 
@@ -40,24 +41,11 @@ class Policy:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in ("follow", "verify"):
-                continue
-            at_least_one = field.name in ("attempts", "concurrency")
-            number = isinstance(value, int) and not isinstance(value, bool) if at_least_one else is_seconds(value)
-            if not number or value < at_least_one:
-                expected = "a whole number from 1" if at_least_one else "seconds, 0 or more"
+            fits, expected = _VALUES.get(field.name, _FROM_ZERO)
+            if not fits(value := getattr(self, field.name)):
                 raise ConfigurationError(
                     f"Policy({field.name}=...) is {expected}, not {value!r}", next_step=f"leave it out for {field.default!r}"
                 )
-        if not isinstance(self.verify, bool):
-            raise ConfigurationError(
-                f"Policy(verify=...) is True or False, not {self.verify!r}", next_step="leave it out for True"
-            )
-        if self.follow not in ("wait", "immediately"):
-            raise ConfigurationError(
-                f"Policy(follow=...) is 'wait' or 'immediately', not {self.follow!r}", next_step="leave it out for 'wait'"
-            )
 
 
 def is_seconds(value: object) -> bool:
@@ -66,6 +54,21 @@ def is_seconds(value: object) -> bool:
 
 
 _LONGEST = 100 * 365 * 86_400.0  # a century; waiting primitives overflow at three
+
+_Row = tuple[Callable[[Any], bool], str]
+_FROM_ZERO: Final[_Row] = (lambda value: is_seconds(value) and value >= 0, "seconds, 0 or more")
+_SECONDS: Final[_Row] = (lambda value: is_seconds(value) and value > 0, "seconds, more than 0")
+_COUNT: Final[_Row] = (lambda value: type(value) is int and value >= 1, "a whole number from 1")
+_VALUES: Final[Mapping[str, _Row]] = MappingProxyType(
+    {
+        "timeout": _SECONDS,
+        "attempt_timeout": _SECONDS,
+        "attempts": _COUNT,
+        "concurrency": _COUNT,
+        "follow": (lambda value: value in ("wait", "immediately"), "'wait' or 'immediately'"),
+        "verify": (lambda value: isinstance(value, bool), "True or False"),
+    }
+)
 
 _deadline: ContextVar[float | None] = ContextVar("farsign_deadline", default=None)
 

@@ -17,6 +17,7 @@ from farsign.errors import (
     KeyMismatch,
     ProviderError,
     ProviderUnavailable,
+    SignerClosed,
     Throttled,
 )
 
@@ -56,15 +57,18 @@ class Attempts:
     ) -> T:
         """What the work brings. prepare: makes it for the leg that is to do it. only: on those legs. again: retry as the funnel allows."""
         while True:
-            attempt = self._begin(operation, only)
+            attempt, failed = self._begin(operation, only), list[Exception]()
             try:
                 result = attempt.leg.drivers.call(prepare(attempt.leg), attempt.turn)
             except Exception as error:
-                ours = self._failed(error, attempt, what, algorithm)
+                failed.append(
+                    error
+                )  # judged outside the handler and kept by no frame: an SDK's error may hold a token (RULES 16)
             else:
                 self._succeeded(attempt, what, algorithm)
                 return result
-            if not again:  # outside the handler, so that no SDK error becomes the context
+            ours = self._failed(failed.pop(), attempt, what, algorithm)
+            if not again:
                 raise ours
             if wait := self._after(ours, attempt, what, operation, only):
                 self.clock.sleep(wait)
@@ -72,14 +76,15 @@ class Attempts:
     async def acall(self, operation: Operation, what: str, attempted: Callable[[Try], Awaitable[T]], algorithm: str = "") -> T:
         """As ``call``, from a coroutine."""
         while True:
-            attempt = self._begin(operation, ())
+            attempt, failed = self._begin(operation, ()), list[Exception]()
             try:
                 result = await attempted(attempt)
             except Exception as error:
-                ours = self._failed(error, attempt, what, algorithm)
+                failed.append(error)  # as above
             else:
                 self._succeeded(attempt, what, algorithm)
                 return result
+            ours = self._failed(failed.pop(), attempt, what, algorithm)
             if wait := await self._aafter(ours, attempt, what, operation):
                 await self.clock.asleep(wait)
 
@@ -103,7 +108,7 @@ class Attempts:
         self._tell(attempt, what, algorithm, "ok")
 
     def _failed(self, error: Exception, attempt: Try, what: str, algorithm: str) -> FarsignError:
-        ours = error if isinstance(error, FarsignError) else self._translated(error, attempt.leg, what)
+        ours = self._ours(error, attempt.leg, what)
         if isinstance(ours, ProviderError):
             if ours.endpoint:  # an attempt within this one, told already
                 return ours
@@ -129,24 +134,27 @@ class Attempts:
             self.policy.attempt_timeout, TELLING * attempt.leg.endpoint.estimate
         )
 
-    def _translated(self, error: Exception, leg: Leg, what: str) -> FarsignError:
-        driver = leg.drivers.handle().driver
-        return translate(error, driver.classify(error), endpoint=driver.endpoint, operation=what, subject=leg.name)
+    def _ours(self, error: Exception, leg: Leg, what: str) -> FarsignError:
+        if isinstance(error, FarsignError):
+            return error
+        try:
+            driver = leg.drivers.handle().driver
+        except SignerClosed as closed:
+            return closed.with_traceback(None)  # its frames hold the SDK's error
+        return translate(error, driver, operation=what, subject=leg.name)
 
     def _after(self, error: FarsignError, attempt: Try, what: str, operation: Operation, only: Sequence[Leg] = ()) -> float:
         """What to do about it: the seconds to wait, after a refresh of credentials where that helps; or raise."""
-        elsewhere = not only and isinstance(error, (*ELSEWHERE, KeyMismatch)) and self.route.alternative(attempt.leg)
-        if elsewhere and isinstance(error, (*DEFINITE, KeyMismatch)):
-            self.route.rest(attempt.leg)
-        if elsewhere:
-            operation.failed_leg = attempt.leg
-        if isinstance(error, KeyMismatch) and elsewhere:
+        if isinstance(error, KeyMismatch) and not only and self.route.rest(attempt.leg):
             events.logger.error("%s", error)
             return 0.0
+        elsewhere = not only and isinstance(error, ELSEWHERE) and self.route.failed(attempt.leg, operation)
+        if elsewhere and isinstance(error, DEFINITE):
+            self.route.rest(attempt.leg)
         if not isinstance(error, ProviderError):
             self._give_up(error, operation)
         wait = operation.failed(error, elsewhere=elsewhere)
-        if not attempt.leg.endpoint.pay():
+        if not elsewhere and not self.route.pay(attempt.leg, operation):
             raise error
         if isinstance(error, CredentialsExpired):
             self._refresh(error, attempt.leg, operation)
@@ -168,15 +176,15 @@ class Attempts:
     def _refresh(self, error: CredentialsExpired, leg: Leg, operation: Operation) -> None:
         if not isinstance(leg.drivers.handle().driver, CredentialRefresher):
             raise error
+        left, failed = max(0.05, operation.remaining()), list[Exception]()
         try:
-            left = max(0.05, operation.remaining())
             leg.drivers.call(_refresh, Turn(left, left, again=True))
         except Exception as failure:
-            ours = failure if isinstance(failure, FarsignError) else self._translated(failure, leg, "refresh of credentials")
+            failed.append(failure)
         else:
             events.emit(events.CredentialsRefreshed(leg.endpoint.name, leg.name))
             return
-        raise ours
+        raise self._ours(failed.pop(), leg, "refresh of credentials")
 
     def _tell(self, attempt: Try, what: str, algorithm: str, outcome: str) -> None:
         if events.observed():

@@ -23,11 +23,14 @@ Make = Callable[[KeyDescription, Leg], SigningKey]
 
 
 class Answer(NamedTuple):
-    """A reply, the request that it has to fit, and where it came from."""
+    """A reply, and the plan that it has to fit: that of the place where it came from."""
 
     reply: SignReply
-    request: SignRequest
-    leg: Leg
+    plan: Plan
+
+    def signature(self, *, verify: bool) -> bytes | str:
+        """In JOSE encoding, or what is wrong with the reply."""
+        return self.plan.accept(self.reply, verify=verify)
 
 
 class Calls:
@@ -46,6 +49,13 @@ class Calls:
     def operation(self, timeout: float | None) -> Operation:
         return Operation(self.policy, self.clock, timeout)
 
+    def another(self, operation: Operation) -> Operation:
+        """With the same deadline, and counters of its own."""
+        left = operation.remaining()
+        if left <= 0:
+            raise operation.expired()
+        return self.operation(left)
+
     def described(self, version: str | None, leg: Leg, operation: Operation, *, again: bool = True) -> SigningKey:
         """A version, or what the name means there now. ``again``: retry, as the funnel allows."""
 
@@ -53,15 +63,6 @@ class Calls:
             return driver.describe(version, timeout=timeout)
 
         return self._make(self._attempts.call(operation, "describe", lambda _: work, (leg,), again=again), leg)
-
-    def prove(self, key: SigningKey, leg: Leg, operation: Operation) -> None:
-        """That leg holds that key. Raises KeyMismatch if not."""
-
-        def prepare(leg: Leg) -> Work[None]:
-            self.version_at(leg, key, operation)
-            return lambda driver, timeout: None
-
-        self._attempts.call(operation, "prove", prepare, (leg,))
 
     def listing(self, leg: Leg, operation: Operation, *, again: bool = True) -> Listing:
         """Versions, newest first; empty where the driver lists none or may not."""
@@ -74,21 +75,24 @@ class Calls:
             events.emit(events.ListingDenied(leg.endpoint.name, leg.name))
             return ()
 
-    def sign(self, operation: Operation, plan: Plan) -> Answer:
-        def prepare(leg: Leg) -> Work[Answer]:
-            request = plan.request_for(self.version_at(leg, plan.key, operation))
-            return lambda driver, timeout: Answer(driver.sign(request, timeout=timeout), request, leg)
+    def sign(self, operation: Operation, plan: Plan, only: Sequence[Leg] = ()) -> Answer:
+        """only: at that leg."""
 
-        return self._attempts.call(operation, "sign", prepare, (), plan.algorithm.name)
+        def prepare(leg: Leg) -> Work[Answer]:
+            there = plan.at(self.key_at(leg, plan.key, operation))
+            request = there.request()
+            return lambda driver, timeout: Answer(driver.sign(request, timeout=timeout), there)
+
+        return self._attempts.call(operation, "sign", prepare, only, plan.algorithm.name)
 
     async def asign(self, operation: Operation, plan: Plan) -> Answer:
         """As ``sign``. The rare proof that another leg holds the key runs on a thread."""
 
         async def attempted(attempt: Try) -> Answer:
             leg, key = attempt.leg, plan.key
-            version = key.version if key.leg is leg else await self.aside(operation, lambda: self.version_at(leg, key, operation))
-            request = plan.request_for(version)
-            return Answer(await _signed(attempt, request), request, leg)
+            local = key if key.leg is leg else await self.aside(operation, lambda: self.key_at(leg, key, operation))
+            there = plan.at(local)
+            return Answer(await _signed(attempt, there.request()), there)
 
         return await self._attempts.acall(operation, "sign", attempted, plan.algorithm.name)
 
@@ -96,37 +100,41 @@ class Calls:
         """Blocking work of the rare kind, from a coroutine."""
         return await self._attempts.aside(operation, work)
 
-    def distrust(self, answer: Answer, operation: Operation) -> None:
-        """That reply was wrong: another leg is asked next, if there is one."""
-        if self._attempts.route.alternative(answer.leg):
-            operation.failed_leg = answer.leg
+    def distrust(self, key: SigningKey, operation: Operation) -> None:
+        """A reply from its leg was wrong: another one is asked next, if there is one."""
+        self._attempts.route.failed(key.leg, operation)
 
-    def drop(self, leg: Leg, key: SigningKey) -> None:
-        """That leg has another key by now: pass it over until it has shown the right one again."""
-        leg.versions.pop(key.spki, None)
-        self._attempts.route.rest(leg)
+    def drop(self, key: SigningKey) -> None:
+        """Its leg has another one by now: pass it over until it has shown the right one again."""
+        key.leg.keys.pop(key.spki, None)
+        self._attempts.route.rest(key.leg)
 
     # -- other legs -------------------------------------------------------------------------------------------------------
 
-    def version_at(self, leg: Leg, key: SigningKey, operation: Operation) -> str:
-        """That leg's identifier of that key version. Raises KeyMismatch if it has another key (RULES 36)."""
+    def key_at(self, leg: Leg, key: SigningKey, operation: Operation) -> SigningKey:
+        """That key version as that leg describes it. Raises KeyMismatch if it has another key (RULES 36)."""
         if key.leg is leg:
-            return key.version
-        known = leg.versions.get(key.spki)
-        if known is None:
-            with leg.proving:  # one proof at a time
-                known = leg.versions[key.spki] = self._proved(leg, key, operation)
+            return key
+        known = leg.keys.get(key.spki)
+        if known is None:  # one proof at a time; who waits for it has a deadline of his own
+            if not leg.proving.acquire(timeout=max(0.0, operation.remaining())):
+                raise operation.expired()
+            try:
+                known = leg.keys.get(key.spki) or self._proved(leg, key, operation)
+                leg.keys[key.spki] = known
+            finally:
+                leg.proving.release()
         return known
 
-    def _proved(self, leg: Leg, key: SigningKey, operation: Operation) -> str:
+    def _proved(self, leg: Leg, key: SigningKey, operation: Operation) -> SigningKey:
         listed = [version for version, _ in self.listing(leg, operation, again=False)]
         candidates: Sequence[str | None] = listed[:SEARCHED] or [None]
         for version in candidates:
             described = self.described(version, leg, operation, again=False)
             if described.spki == key.spki:
-                return described.version
+                return described
         raise KeyMismatch(
-            f"{leg.name} does not hold the public key of {key.name}, so verifiers would not know its signatures",
+            f"{leg.endpoint.name} does not hold the public key of {key.name}, so verifiers would not know its signatures",
             next_step="fail over only between replicas of one key; for different keys use an issuer with several URIs",
         )
 

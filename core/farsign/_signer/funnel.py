@@ -5,17 +5,18 @@ Every wire call of farsign goes through here, so that no backend retries, sleeps
 
 from __future__ import annotations
 
+import math
 import random
 import traceback
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from farsign._base.clock import Clock
 from farsign._base.policy import Policy, ends_at
-from farsign.driver import Failure
+from farsign.driver import Failure, RemoteSigner
 from farsign.errors import (
     BackendBroken,
     CredentialsExpired,
@@ -34,6 +35,9 @@ from farsign.errors import (
 )
 
 from .turns import BUSY
+
+if TYPE_CHECKING:
+    from .legs import Leg
 
 LEAST: Final = 0.05  # seconds below which no attempt starts
 LEAST_ATTEMPT: Final = 0.5  # an attempt gets this much, if that is left
@@ -83,8 +87,8 @@ class Operation:
         "attempts",
         "clock",
         "deadline",
-        "failed_leg",
         "last",
+        "tried",
     )
 
     def __init__(self, policy: Policy, clock: Clock, timeout: float | None = None) -> None:
@@ -96,7 +100,7 @@ class Operation:
         self._failures: Counter[type[ProviderError]] = Counter()
         self.attempts = 0
         self.last: ProviderError | None = None
-        self.failed_leg: object = None  # where the last attempt failed, if another place may do better
+        self.tried: Sequence[Leg] = ()  # where an attempt failed that may go better elsewhere; the last one last
 
     def remaining(self) -> float:
         return self.deadline - self.clock.monotonic()
@@ -119,7 +123,7 @@ class Operation:
     def failed(self, error: ProviderError, *, elsewhere: bool = False) -> float:
         """The seconds to wait before the next attempt. Raises the error itself where there should be none.
 
-        elsewhere: the next attempt can go to another place, so nothing has to be waited for.
+        elsewhere: the next attempt is another place's first, so nothing has to be waited for.
         """
         if error.reason == BUSY and self.last is not None:  # it never started; what the one before said tells more
             raise self._summed_up(self.last)
@@ -166,14 +170,14 @@ _VERBS: Final[Mapping[type[ProviderError], str]] = MappingProxyType(
 )
 
 
-def translate(error: Exception, failure: Failure | None, *, endpoint: str, operation: str, subject: str) -> FarsignError:
+def translate(error: Exception, driver: RemoteSigner, *, operation: str, subject: str) -> FarsignError:
     """Our error for what an SDK raised, with a cause that holds nothing of the request or the reply."""
-    name = f"{type(error).__module__}.{type(error).__qualname__}"
-    if failure is None:
+    name, endpoint, failure = _qualified(error), driver.endpoint, _classified(driver, error)
+    if isinstance(failure, str):
         where = "".join(
             f"\n  {frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
         )
-        broken = BackendBroken(f"{endpoint}: {operation} raised {name}, which the backend does not know")
+        broken = BackendBroken(f"{endpoint}: {operation} raised {name}, {failure}")
         broken.__cause__ = VendorError(name + where)
         return broken
     verb = _VERBS.get(failure.error, f"answered {failure.error.code!r} to")
@@ -182,7 +186,7 @@ def translate(error: Exception, failure: Failure | None, *, endpoint: str, opera
     ours = failure.error(
         message + request,
         next_step=failure.next_step or _allow(failure),
-        retry_after=failure.retry_after,
+        retry_after=_seconds(failure.retry_after),
         request_id=failure.request_id,
         reason=failure.reason,
     )
@@ -190,6 +194,27 @@ def translate(error: Exception, failure: Failure | None, *, endpoint: str, opera
         ours.answered = failure.answered
     ours.__cause__ = VendorError(f"{name}: {failure.reason}" if failure.reason else name)
     return ours
+
+
+def _classified(driver: RemoteSigner, error: Exception) -> Failure | str:
+    """What the driver says of it, or what is wrong with the driver."""
+    try:
+        failure = driver.classify(error)
+    except Exception as bug:  # told by its name, for it may quote the other one
+        return f"and its classify() raised {_qualified(bug)}"
+    if failure is None:
+        return "which the backend does not know"
+    sound = isinstance(failure, Failure) and isinstance(failure.error, type) and issubclass(failure.error, ProviderError)
+    return failure if sound else "and its classify() returned no Failure of a ProviderError"
+
+
+def _qualified(error: Exception) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}"
+
+
+def _seconds(value: object) -> float | None:
+    """Of a Retry-After, if it is one; a day at most."""
+    return min(float(value), 86_400.0) if isinstance(value, (int, float)) and 0 <= value < math.inf else None
 
 
 def _allow(failure: Failure) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -47,9 +47,10 @@ class Signer:
             )
         self._options = Options(name, alg, kid, thumbprint)
         self._now = clock.monotonic
-        self.legs = tuple(self._leg(each, name, clock) for each in (opener, *failover))
+        self.legs = tuple(self._leg(each, name, clock) for each in _callable(opener, failover))
+        self.legs[0].home = True
         self._calls = Calls(self.legs, self.policy, clock, self._make)
-        self._resolver = Resolver(self._calls)
+        self._resolver = Resolver(self._calls, certain=thumbprint is not None)
         self._reopen: tuple[Any, ...] | None = None
 
     def _leg(self, opener: Opener, name: str, clock: Clock) -> Leg:
@@ -124,15 +125,15 @@ class Signer:
         """The budget of one call: its deadline and its attempts. ``timeout`` is seconds; None: the context's or the policy's."""
         return self._calls.operation(timeout)
 
-    def run(self, plan: Plan, operation: Operation) -> bytes:
-        """A signature by exactly the planned version, checked. Raises KeyChanged if another version has to sign."""
+    def run(self, plan: Plan, operation: Operation, only: Sequence[Leg] = ()) -> bytes:
+        """A signature by exactly the planned version, checked. Raises KeyChanged if another version has to sign. only: there."""
         while True:
             try:
-                answer = self._calls.sign(operation, plan)
+                answer = self._calls.sign(operation, plan, only)
             except DEFINITE as error:
                 self._lost(plan.key, error, operation)
                 raise
-            signature = plan.accept(answer.reply, answer.request, verify=self.policy.verify)
+            signature = answer.signature(verify=self.policy.verify)
             if isinstance(signature, bytes):
                 return signature
             operation.mismatch(signature)
@@ -146,7 +147,7 @@ class Signer:
             except DEFINITE as error:
                 await self._calls.aside(operation, partial(self._lost, plan.key, error, operation))
                 raise
-            signature = plan.accept(answer.reply, answer.request, verify=self.policy.verify)
+            signature = answer.signature(verify=self.policy.verify)
             if isinstance(signature, bytes):
                 return signature
             operation.mismatch(signature)
@@ -154,11 +155,12 @@ class Signer:
 
     def _confirm(self, key: SigningKey, answer: Answer, operation: Operation) -> None:
         """After a wrong signature: is that version still that key?"""
-        self._calls.distrust(answer, operation)
-        if self._calls.described(answer.request.version, answer.leg, operation).spki == key.spki:
+        signed = answer.plan.key
+        self._calls.distrust(signed, operation)
+        if self._calls.described(signed.version, signed.leg, operation).spki == key.spki:
             return
-        if answer.leg is not key.leg:
-            self._calls.drop(answer.leg, key)
+        if signed is not key:
+            self._calls.drop(signed)
             return
         error = KeyChanged(f"{self.name}: version {key.version} is another key now")
         error.endpoint = key.leg.endpoint.name
@@ -176,28 +178,29 @@ class Signer:
     # -- living with it ---------------------------------------------------------------------------------------------------
 
     def check(self, *, timeout: float | None = None) -> SigningKey:
-        """Resolve, sign once, verify, and prove that each failover holds the same key: for start-up hooks and readiness probes.
-
-        Raises what stands in the way.
+        """Resolve, sign once, verify; once also at each failover, so that it is known to hold the same key and to sign with it. For
+        start-up hooks and readiness probes. Raises what stands in the way.
         """
         operation = self.operation(timeout)
-        key = self.key_within(operation)
-        self.run(key.plan(key.algorithm, b"farsign check"), operation)
-        self._prove(key, operation)
-        return key
+        plan = _check(self.key_within(operation))
+        self.run(plan, operation)
+        self._prove(plan, operation)
+        return plan.key
 
     async def acheck(self, *, timeout: float | None = None) -> SigningKey:
         """As ``check``."""
         operation = self.operation(timeout)
-        key = await self.akey_within(operation)
-        await self.arun(key.plan(key.algorithm, b"farsign check"), operation)
+        plan = _check(await self.akey_within(operation))
+        await self.arun(plan, operation)
         if len(self.legs) > 1:
-            await self._calls.aside(operation, lambda: self._prove(key, operation))
-        return key
+            await self._calls.aside(operation, lambda: self._prove(plan, operation))
+        return plan.key
 
-    def _prove(self, key: SigningKey, operation: Operation) -> None:
+    def _prove(self, plan: Plan, operation: Operation) -> None:
         for leg in self.legs:
-            self._calls.prove(key, leg, operation)
+            if leg is not plan.key.leg and plan.key.spki not in leg.signed:
+                self.run(plan, self._calls.another(operation), (leg,))
+                leg.signed.add(plan.key.spki)
 
     def close(self, *, timeout: float = 5.0) -> bool:
         """Take no new calls and wait for those under way. False: some still ran after ``timeout`` seconds. Idempotent."""
@@ -232,6 +235,19 @@ class Signer:
         return f"<Signer {self.name}{' closed' if self._resolver.closed else ''}>"
 
 
+def _check(key: SigningKey) -> Plan:
+    return key.plan(key.algorithm, b"farsign check")
+
+
+def _callable(opener: Opener, failover: Sequence[Opener]) -> tuple[Opener, ...]:
+    if isinstance(failover, (list, tuple)) and all(map(callable, (opener, *failover))):
+        return (opener, *failover)
+    raise ConfigurationError(
+        "a Signer takes a function that makes a driver, and failover= a list of such functions",
+        next_step="farsign.open_signer(uri, failover=[uri, ...]) takes URIs",
+    )
+
+
 def open_signer(
     uri: str | KeyURI,
     *,
@@ -250,20 +266,26 @@ def open_signer(
     from farsign._plugin.discovery import parse_uri
 
     for name, several in (("failover", failover), ("allow_hosts", allow_hosts)):
-        if isinstance(several, (str, bytes, KeyURI)):
-            raise ConfigurationError(f"{name}= is a list, not one thing", next_step=f"write {name}=[...]")
-    parsed, *others = [parse_uri(each) for each in (uri, *failover)]
+        if isinstance(several, (str, bytes, KeyURI)) or not isinstance(several, Iterable):
+            raise ConfigurationError(f"{name}= is a list, not one {type(several).__name__}", next_step=f"write {name}=[...]")
+    parsed, *others = places = [parse_uri(each) for each in (uri, *failover)]
+    if len(set(map(str, places))) < len(places):
+        raise ConfigurationError(
+            "failover= names one place twice", next_step="name each once, the preferred one as the URI itself"
+        )
     allowed = tuple(allow_hosts)
-    first, *replicas = [place for each in (parsed, *others) for place in _openers(each, allowed, opener)]
+    first, *replicas = _openers(parsed, allowed, opener)
     signer = Signer(
         first,
-        failover=replicas,
+        failover=[*replicas, *(place for each in others for place in _openers(each, allowed, opener))],
         policy=policy,
         alg=parsed.alg,
         kid=parsed.kid,
         thumbprint=parsed.thumbprint,
         name=repr(str(parsed)),
     )
+    for leg in signer.legs[: 1 + len(replicas)]:
+        leg.home = True
     if opener is None and all(each.scheme != "memory" for each in (parsed, *others)):
         signer._reopen = (_open_again, (str(parsed), tuple(map(str, others)), policy, allowed))
     return signer

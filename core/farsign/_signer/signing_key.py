@@ -141,8 +141,9 @@ class SigningKey:
             raise TypeError(f"data to sign is bytes, not {type(data).__name__}")
         wire_name, forms = self._input(algorithm)
         row = algorithms.lookup(algorithm)
-        form, octets = self._form(row, forms, bytes(data), hashed)
-        return Plan(self, row, wire_name, form, octets)
+        given = bytes(data)
+        form, octets = self._form(row, forms, given, hashed)
+        return Plan(self, row, wire_name, form, octets, given, hashed)
 
     def checker(self, algorithm: str, form: Form) -> Check:
         """Checks signatures over data of that form; prepared once."""
@@ -202,14 +203,20 @@ class Plan:
     wire_name: str  # the algorithm as the driver spells it
     form: Form
     data: bytes = field(repr=False)
+    given: bytes = field(repr=False)  # by the caller
+    hashed: bool
 
-    def request_for(self, version: str) -> SignRequest:
-        return SignRequest(version, self.wire_name, self.form, self.data)
+    def at(self, key: SigningKey) -> Plan:
+        """The same with that key's way of signing it: another place's copy may name, hash and encode differently."""
+        return self if key is self.key else key.plan(self.algorithm.name, self.given, hashed=self.hashed)
 
-    def accept(self, reply: SignReply, request: SignRequest, *, verify: bool) -> bytes | str:
+    def request(self) -> SignRequest:
+        return SignRequest(self.key.version, self.wire_name, self.form, self.data)
+
+    def accept(self, reply: SignReply, *, verify: bool) -> bytes | str:
         """The signature in JOSE encoding, or what is wrong with the reply."""
-        if reply.version is not None and reply.version != request.version:
-            return f"asked for version {request.version}, and another one signed"
+        if reply.version is not None and reply.version != self.key.version:
+            return f"asked for version {self.key.version}, and another one signed"
         signature = reply.signature
         try:
             if self.algorithm.kind == "ECDSA" and self.key.encoding == "der":
@@ -217,5 +224,5 @@ class Plan:
             if verify:
                 self.key.checker(self.algorithm.name, self.form)(signature, self.data)
         except (ValueError, InvalidSignature):
-            return f"{self.key.name} returned what is no {self.algorithm.name} signature by version {request.version}"
+            return f"{self.key.name} returned what is no {self.algorithm.name} signature by version {self.key.version}"
         return signature

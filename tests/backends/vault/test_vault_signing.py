@@ -319,6 +319,7 @@ def test_softly_deleted_and_restored(bao: OpenBaoEmulator) -> None:
         with pytest.raises(KeyDeleted, match="deleted softly"):
             signer.key()
         assert ask(bao, "POST", "transit/keys/auth/soft-delete-restore")[0] == 204
+        signer.invalidate()
         verify(key.public_key, "ES256", signer.key().sign(MESSAGE))
 
 
