@@ -158,6 +158,13 @@ class _Registry:
         with self._lock:
             return self._known.setdefault(clock, {}).setdefault(name, Endpoint(name))
 
+    def forget(self, part: str) -> None:
+        """Endpoints with that in their names start afresh for signers that are opened from now on."""
+        with self._lock:
+            for endpoints in self._known.values():
+                for name in [name for name in endpoints if part in name]:
+                    del endpoints[name]
+
     def after_fork(self) -> None:
         self._lock = threading.Lock()
         for endpoints in list(self._known.values()):
@@ -166,4 +173,4 @@ class _Registry:
 
 
 _registry = _Registry()
-endpoint = _registry.get
+endpoint, forget = _registry.get, _registry.forget

@@ -78,11 +78,14 @@ def emulator(request: pytest.FixtureRequest) -> Iterator[Callable[..., Emulator]
 
     Keyword arguments are the emulator's: host, port, seed, clock. See farsign.testing.emulator.
     """
+    from farsign._signer.endpoints import forget
+
     running: dict[str, Emulator] = {}
 
     def start(scheme: str, **options: Any) -> Emulator:
         if scheme not in running:
             running[scheme] = _emulator(request, scheme, options).start()
+            forget(running[scheme].authority)  # an earlier test may have had the port, and left a breaker open
         return running[scheme]
 
     yield start

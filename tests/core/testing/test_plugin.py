@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -112,6 +113,31 @@ def test_a_misspelt_emulator_is_an_error_and_no_skip(run) -> None:
 def test_without_a_marker_a_test_goes_through_every_installed_cloud(run) -> None:
     result = run("def test_it(any_signer):\n    any_signer.check()", "-v")
     result.stdout.fnmatch_lines(["*test_it[[]awskms] PASSED*"])
+
+
+def test_a_breaker_that_one_test_has_opened_is_not_the_next_ones(run) -> None:
+    """Ports are used again."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    result = run(
+        f"""
+        import farsign, pytest
+
+        @pytest.mark.parametrize("broken", [True, False])
+        def test_it(emulator, broken):
+            aws = emulator("awskms", port={port})
+            with farsign.open_signer(aws.create_key("ES256").uri) as signer:
+                assert not signer.legs[0].endpoint.open
+                key = signer.check()
+                if broken:
+                    aws.faults.error("sign", "unavailable")
+                    for _ in range(10):
+                        with pytest.raises(farsign.ProviderError):
+                            key.sign(b"x")
+                    assert signer.legs[0].endpoint.open
+        """
+    )
+    result.assert_outcomes(passed=2)
 
 
 def test_the_marker_is_known(run) -> None:
