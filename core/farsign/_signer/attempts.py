@@ -61,9 +61,7 @@ class Attempts:
             try:
                 result = attempt.leg.drivers.call(prepare(attempt.leg), attempt.turn)
             except Exception as error:
-                failed.append(
-                    error
-                )  # judged outside the handler and kept by no frame: an SDK's error may hold a token (RULES 16)
+                failed.append(error)  # judged outside the handler, and kept by no frame: it may hold a token (RULES 16)
             else:
                 self._succeeded(attempt, what, algorithm)
                 return result
