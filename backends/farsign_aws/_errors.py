@@ -6,11 +6,11 @@ import re
 import time
 import traceback
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Any, Final
 
 from farsign import errors
+from farsign._plugin.waits import RETRY_AFTER, asked_wait, http_date
 from farsign.driver import Failure, KeyURI
 
 CODES: Final = MappingProxyType(
@@ -77,6 +77,7 @@ _STATUSES: Final = MappingProxyType(  # of codes that are not in the table
         429: errors.Throttled,
     }
 )
+_WAITS: Final = MappingProxyType({"x-amz-retry-after": 1e-3, **RETRY_AFTER})
 _SKEW: Final = ("Signature expired", "Signature not yet current")
 _ARN: Final = re.compile(
     r"arn:aws[a-z-]*:(?:kms:[a-z0-9-]+:[0-9]{12}:(?:key|alias)|iam::[0-9]{12}:role)/[A-Za-z0-9/_+=,.@-]*[A-Za-z0-9_]"
@@ -137,8 +138,9 @@ def _failure(kind: type[errors.ProviderError], reason: str, **told: Any) -> Fail
 def _answered(response: Any, operation: str, uri: KeyURI) -> Failure:
     code, text = str(response["Error"].get("Code", "")), str(response["Error"].get("Message", ""))
     meta = response.get("ResponseMetadata", {})
+    headers = meta.get("HTTPHeaders", {})
     kind = _kind(code, text, int(meta.get("HTTPStatusCode", 0)))
-    told: dict[str, Any] = {"request_id": str(meta.get("RequestId", "")), "retry_after": _retry_after(meta)}
+    told: dict[str, Any] = {"request_id": str(meta.get("RequestId", "")), "retry_after": asked_wait(headers, _WAITS)}
     if kind is errors.PermissionDenied:
         told |= _missing(text, operation)
     if code in _STEPS_BY_CODE:
@@ -147,7 +149,7 @@ def _answered(response: Any, operation: str, uri: KeyURI) -> Failure:
     arn = _ARN.search(text)
     where = "" if kind is errors.Throttled else f" on {arn[0] if arn else repr(str(uri))}"
     if kind is errors.ClockSkew:
-        where = f": this machine's clock {_skew(meta)}"
+        where = f": this machine's clock {_skew(headers)}"
     verb = _VERBS.get(kind, f"answered {code or 'something else'} to")
     return _failure(kind, code, message=f"AWS {_service(operation).upper()} {verb} {operation}{where}", **told)
 
@@ -183,18 +185,10 @@ def _missing(text: str, operation: str) -> dict[str, str]:
     return {"permission": permission, "next_step": step}
 
 
-def _skew(meta: Any) -> str:
+def _skew(headers: Mapping[str, str]) -> str:
     """By the reply's Date (RFC 9110 6.6.1)."""
-    try:
-        ahead = time.time() - parsedate_to_datetime(meta.get("HTTPHeaders", {}).get("date", "")).timestamp()
-    except ValueError:
+    date = http_date(headers.get("date", ""))
+    if date is None:
         return "differs from AWS's"
+    ahead = time.time() - date
     return f"is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} AWS's"
-
-
-def _retry_after(meta: Any) -> float | None:
-    headers = meta.get("HTTPHeaders", {})
-    for name, scale in (("x-amz-retry-after", 1e-3), ("retry-after", 1.0)):
-        if re.fullmatch("[0-9]{1,8}", value := headers.get(name, "")):
-            return int(value) * scale
-    return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from azure.core.exceptions import (
@@ -21,6 +22,7 @@ from azure.core.exceptions import (
 )
 
 from farsign._plugin.answers import Row, first
+from farsign._plugin.waits import RETRY_AFTER, asked_wait
 from farsign.driver import Failure
 from farsign.errors import (
     CredentialsExpired,
@@ -54,6 +56,7 @@ TABLE: Final = (
     Row(409, "", KeyUnavailable),
     Row(429, "", Throttled, "answer 503 with Retry-After; the quota is per vault, region, key type and 10 seconds: spread keys over vaults"),
 )  # fmt: skip
+_WAITS: Final = MappingProxyType({**RETRY_AFTER, "retry-after-ms": 1e-3, "x-ms-retry-after-ms": 1e-3})  # as azure-core reads them
 _ROLES: Final = "the role Key Vault Crypto User has it, for a Managed HSM the role Managed HSM Crypto User"
 _CHALLENGE: Final = re.compile(r"[Cc]hallenge")  # azure-keyvault-keys refuses those that ask for a token of another audience
 # Of a connection that failed.
@@ -89,7 +92,6 @@ def classify(error: Exception) -> Failure | None:
 def _of_reply(error: HttpResponseError, status: int) -> Failure:
     code, inner, message = _told(error)
     headers: Mapping[str, str] = getattr(error.response, "headers", {})
-    wait = headers.get("Retry-After", "")
     row = first(TABLE, status, f"{inner} {message}")
     failure = row.error if row else ProviderUnavailable  # 5xx, and 3xx: redirects are not followed with a credential
     permission, step = "", row.next_step if row else ""
@@ -101,7 +103,7 @@ def _of_reply(error: HttpResponseError, status: int) -> Failure:
         reason=inner or code or f"HTTP {status}",
         permission=permission,
         request_id=headers.get("x-ms-request-id", ""),
-        retry_after=float(wait) if re.fullmatch("[0-9]{1,8}", wait) else None,
+        retry_after=asked_wait(headers, _WAITS),
         next_step=step,
     )
 

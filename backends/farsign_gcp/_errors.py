@@ -15,6 +15,7 @@ from typing import Any, Final
 from google.auth import exceptions as auth
 
 from farsign._plugin.answers import Row, first
+from farsign._plugin.waits import asked_wait, bounded, decimal
 from farsign.driver import Failure
 from farsign.errors import (
     ClockSkew,
@@ -194,7 +195,8 @@ def _detail(error: api.GoogleAPICallError, name: str, member: str) -> Any:
     for detail in error.details:
         if isinstance(detail, dict):
             if str(detail.get("@type", "")).endswith(f".{name}"):
-                return detail.get(_camel(member), "")
+                told = detail.get(_camel(member))
+                return told if isinstance(told, str) else ""
         elif type(detail).__name__ == name:
             return getattr(detail, member)
     return ""
@@ -208,8 +210,8 @@ def _camel(name: str) -> str:
 def _retry_after(error: api.GoogleAPICallError) -> float | None:
     delay = _detail(error, "RetryInfo", "retry_delay")
     if isinstance(delay, str):  # JSON: "1.5s"
-        return float(delay[:-1]) if re.fullmatch(r"[0-9]+(\.[0-9]+)?s", delay) else None
-    return float(delay.seconds + delay.nanos / 1e9)
+        return decimal(delay.removesuffix("s")) if delay else asked_wait(getattr(error.response, "headers", {}))
+    return bounded(delay.seconds + delay.nanos / 1e9)
 
 
 def _of_credentials(error: auth.GoogleAuthError) -> Failure:

@@ -11,6 +11,7 @@ import requests
 from hvac.adapters import RawAdapter
 from hvac.exceptions import VaultError
 
+from farsign._plugin.waits import asked_wait
 from farsign.errors import ConfigurationError, CredentialsNotFound, IntegrityFailure, ProviderUnavailable
 
 from ._uri import NAME, NAMES
@@ -26,10 +27,10 @@ _TEMPLATES: Final = re.compile(
 class Refused(VaultError):  # type: ignore[misc]  # hvac has no types
     """A reply that is no answer, with what hvac's own exceptions lose: the status of every reply, and its headers."""
 
-    def __init__(self, status: int, errors: list[str], method: str, path: str, retry_after: str) -> None:
+    def __init__(self, status: int, errors: list[str], method: str, path: str, retry_after: float | None) -> None:
         super().__init__(message=f"HTTP {status}", method=method, url=path)
         self.status, self.texts, self.path, self.verb = status, errors, path, method
-        self.retry_after = float(retry_after) if retry_after.isascii() and retry_after.isdecimal() else None
+        self.retry_after = retry_after  # seconds
 
     @property
     def told(self) -> str:
@@ -60,7 +61,7 @@ def ask(adapter: RawAdapter, method: str, path: str, *, timeout: float, token: s
         if response.status_code != 200:
             told = reply.get("errors") if reply else [read[:500].decode("utf-8", "replace")]
             texts = [text for text in told if isinstance(text, str)] if isinstance(told, list) else []
-            raise Refused(response.status_code, texts, method, path, response.headers.get("Retry-After", ""))
+            raise Refused(response.status_code, texts, method, path, asked_wait(response.headers))
     if reply is None:
         raise IntegrityFailure("the server's reply is no JSON object", reason="garbled reply")
     return reply

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+import requests
 from cloudkms import VERSION, Scripted
 from driving import MESSAGE
 from google.api_core import exceptions as api
@@ -268,11 +269,42 @@ def test_what_other_transports_and_google_auth_raise(error: Exception, kind: typ
     assert (found.error if found else None) is kind
 
 
-def test_details_in_json_are_read_too() -> None:
-    error = api.TooManyRequests("m", details=[{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "2.5s"}])
+@pytest.mark.parametrize(
+    ("delay", "told"),
+    [
+        ("2.5s", 2.5),
+        ("7s", 7.0),
+        ("9" * 400 + "s", 86_400.0),
+        ("-1s", None),
+        ("1e3s", None),
+        ("nan", None),
+        (5, None),
+        (None, None),
+    ],
+)
+def test_details_in_json_are_read_too(delay: object, told: float | None) -> None:
+    error = api.TooManyRequests("m", details=[{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}])
     found = classify(error)
     assert found
-    assert found.retry_after == 2.5
+    assert found.retry_after == told
+
+
+@pytest.mark.parametrize(
+    ("delay", "told"),
+    [(Duration(seconds=-1), None), (Duration(seconds=315_576_000_000), 86_400.0), (Duration(nanos=-1), None), (Duration(), 0.0)],
+)
+def test_a_delay_that_is_none_is_not_believed(delay: Duration, told: float | None) -> None:
+    found = classify(api.TooManyRequests("m", details=[details.RetryInfo(retry_delay=delay)]))
+    assert found
+    assert found.retry_after == told
+
+
+def test_rest_may_say_it_as_http_does() -> None:
+    response = requests.Response()
+    response.headers["Retry-After"] = "1.5"
+    found = classify(api.TooManyRequests("m", response=response))
+    assert found
+    assert found.retry_after == 1.5
 
 
 @pytest.mark.parametrize(

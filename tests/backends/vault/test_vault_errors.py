@@ -309,6 +309,31 @@ def test_a_reply_of_more_than_a_mebibyte_is_not_read(drive: Callable[..., VaultK
         server.close()
 
 
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": "1.5"}, 1.5),
+        ({"Retry-After": "9" * 400}, 86_400.0),
+        ({"Retry-After": "Sun, 06 Nov 1994 08:49:47 GMT", "Date": "Sun, 06 Nov 1994 08:49:37 GMT"}, 10.0),
+        ({"Retry-After": "inf"}, None),
+        ({}, None),
+    ],
+)
+def test_what_retry_after_may_say(drive: Callable[..., VaultKey], headers: dict[str, str], told: float | None) -> None:
+    server = HttpServer(lambda request: Reply(429, b'{"errors":["request path: rate limit quota exceeded"]}', dict(headers)))
+    server.start()
+    try:
+        driver = drive(f"hashivault://k?addr=http://127.0.0.1:{server.port}&auth=emulator")
+        with pytest.raises(VaultError) as caught:
+            driver.describe(timeout=5)
+    finally:
+        server.close()
+    failure = driver.classify(caught.value)
+    assert failure
+    assert (failure.error, failure.retry_after) == (errors.Throttled, told)
+
+
 @pytest.mark.parametrize("body", [b"[]", b'"x"', b"null", b"", b"<html>", b"[" * 100_000])
 @pytest.mark.parametrize("status", [200, 400, 403, 500, 503])
 def test_replies_that_are_not_the_servers(drive: Callable[..., VaultKey], body: bytes, status: int) -> None:
