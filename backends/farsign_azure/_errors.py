@@ -25,6 +25,7 @@ from farsign._plugin.answers import Row, first
 from farsign._plugin.waits import RETRY_AFTER, asked_wait
 from farsign.driver import Failure
 from farsign.errors import (
+    ClockSkew,
     CredentialsExpired,
     CredentialsNotFound,
     IntegrityFailure,
@@ -65,6 +66,7 @@ _CAUSES: Final = (
     (r"Connection refused|ECONNREFUSED|actively refused", "no server listens there: check VAULT or endpoint=, and the firewalls between"),
     (r"certificate|CERTIFICATE", "check the server's certificate, and ca_cert= for a private CA"),
 )  # fmt: skip
+_SKEW: Final = "AADSTS700024"  # Microsoft Entra's code: the client assertion is not within its valid time range
 _RACE: Final = re.compile(r"'NoneType' object has no attribute '(token|expires_on)'")
 
 
@@ -127,6 +129,9 @@ def _permission(error: HttpResponseError) -> str:
 def _of_credential(error: ClientAuthenticationError) -> Failure:
     """azure-identity found no credential, or Microsoft Entra did not accept the one it found."""
     refused = re.search(r"AADSTS\d+", str(error))
+    if refused and refused[0] == _SKEW:
+        step = "correct this machine's clock; with workload identity see that the token file is renewed"
+        return Failure(ClockSkew, reason=_SKEW, message="Microsoft Entra refused the times in a client assertion", next_step=step)
     if refused:
         step = f"{refused[0]} is Microsoft Entra's code: the client secret, certificate or tenant is wrong or has expired"
         return Failure(CredentialsExpired, reason=refused[0], message="Microsoft Entra refused the credential", next_step=step)

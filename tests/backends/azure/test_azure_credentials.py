@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from keyvault import StaticCredential, without_emulator_credential
 
 import farsign
 import farsign_azure
-from farsign.errors import ConfigurationError, CredentialsExpired
+from farsign.errors import ClockSkew, ConfigurationError, CredentialsExpired
 from farsign.testing.emulator import Reply, Request
 from farsign_azure import _client
 from farsign_azure._emulator import AzureEmulator
@@ -284,6 +285,25 @@ def test_azure_identity_against_the_token_endpoint(azure: AzureEmulator, native:
     with farsign_azure.open_signer(uri, credential=wrong) as signer, pytest.raises(CredentialsExpired) as caught:
         signer.key(timeout=10)
     assert caught.value.reason == "AADSTS7000215"
+
+
+def test_an_assertion_out_of_its_time_is_this_machines_clock(azure: AzureEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RULES 24: the provider refuses for skew."""
+    from azure.identity import ClientAssertionCredential
+
+    assert azure.certificate
+    answer = azure.tokens.answer
+    told = {"error": "invalid_client", "error_description": "AADSTS700024: Client assertion is not within its valid time range."}
+    refusal = Reply(401, json.dumps(told).encode(), {"Content-Type": "application/json"})
+    monkeypatch.setattr(azure.tokens, "answer", lambda asked, base: refusal if asked.method == "POST" else answer(asked, base))
+    options = {"authority": azure.url, "disable_instance_discovery": True, "connection_verify": azure.certificate.ca_file}
+    env, uri = azure.environment(), without_emulator_credential(azure.create_key("ES256").uri)
+    credential = ClientAssertionCredential(env["AZURE_TENANT_ID"], env["AZURE_CLIENT_ID"], lambda: "canary", **options)
+    with farsign_azure.open_signer(uri, credential=credential) as signer, pytest.raises(ClockSkew) as caught:
+        signer.key(timeout=10)
+    assert caught.value.reason == "AADSTS700024"
+    assert "clock" in caught.value.next_step
+    assert "canary" not in caught.value.diagnostics()
 
 
 def test_the_default_chain_gets_what_the_uri_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,10 @@ from farsign_azure._emulator import AzureEmulator
 from farsign_azure._emulator_errors import OTHERS, SITUATIONS, VaultError
 
 DIGEST = hashlib.sha256(MESSAGE).digest()
+SKEWED = (
+    "AADSTS700024: Client assertion is not within its valid time range. Current time: 2026-01-01T10:00:00.0000000Z, "
+    "assertion valid from 2026-01-01T08:00:00.0000000Z, expiry time of assertion 2026-01-01T09:00:00.0000000Z."
+)
 QUICK = farsign.Policy(timeout=1.0, attempt_timeout=0.5)
 ONCE = farsign.Policy(timeout=5.0, attempts=1)
 
@@ -331,6 +335,13 @@ def test_broken_replies_async(azure: AzureEmulator, kind: str) -> None:
         (
             ClientAuthenticationError("Authentication failed: AADSTS7000222: The provided client secret keys are expired."),
             errors.CredentialsExpired,
+        ),
+        (ClientAuthenticationError(f"Authentication failed: {SKEWED}"), errors.ClockSkew),
+        (
+            ClientAuthenticationError(
+                f"DefaultAzureCredential failed.\n\tWorkloadIdentityCredential: Authentication failed: {SKEWED}"
+            ),
+            errors.ClockSkew,
         ),
     ],
 )
