@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -157,6 +157,9 @@ class Tokens:
         if claims:  # the cached token has been revoked; one new one serves all who are told so
             self._claims = claims
             self._token.refresh(TOKEN_TIMEOUT)
+        return self.current()
+
+    def current(self) -> AccessToken:
         return self._token.get(TOKEN_TIMEOUT)
 
     def refresh(self, timeout: float) -> None:
@@ -177,6 +180,28 @@ class Tokens:
             return token
         info = self._inner.get_token_info(self._audience, options={"enable_cae": True, **options})
         return AccessToken(info.token, info.expires_on)
+
+
+class Newest:
+    """A token as the SDK keeps it for all threads: the newest whenever it is read, so none of them puts a refused one back."""
+
+    def __init__(self, tokens: Tokens, expires_on: int) -> None:
+        self._tokens, self.expires_on = tokens, expires_on
+
+    @property
+    def token(self) -> str:
+        return self._tokens.current().token
+
+
+class ThreadTokens:
+    """For the client of threads."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        token: Any = Newest(self._tokens, self._tokens.get_token(*scopes, **options).expires_on)
+        return cast("AccessToken", token)
 
 
 class AsyncTokens:
@@ -219,7 +244,7 @@ class Vault:
         self.tokens = Tokens(settings)
         self._given = settings.transport
         transport = self._given or Transport(settings.endpoint, settings.ca_cert)
-        self.client = KeyClient(settings.vault, self.tokens, transport=transport, **settings.client_options)
+        self.client = KeyClient(settings.vault, ThreadTokens(self.tokens), transport=transport, **settings.client_options)
         fork.register(self)
 
     def after_fork(self) -> None:

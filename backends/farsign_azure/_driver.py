@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 _KID: Final = re.compile(r"https?://[^/?#\s]+/keys/([0-9A-Za-z-]{1,127})/([0-9A-Za-z]{1,64})")
 _CURVE: Final = {"P-256K": "secp256k1"}  # Key Vault's name, then JOSE's (RFC 8812)
+RACES: Final = 4  # lost in a row to other threads' refusals
 _MEMBERS: Final = {"RSA": ("n", "e"), "EC": ("x", "y")}
 
 
@@ -118,7 +119,14 @@ class VaultKey(RemoteSigner, VersionLister, CredentialRefresher):
             return self._shared.client
 
     def _ask(self, request: HttpRequest, timeout: float) -> dict[str, Any]:
-        return _body(self._vault.client.send_request(request, **_limits(timeout)))
+        client, limits = self._vault.client, _limits(timeout)
+        for _ in range(RACES):  # one that is lost has sent nothing that the vault took
+            try:
+                return _body(client.send_request(request, **limits))
+            except AttributeError as error:
+                if not _errors.lost_race(error):
+                    raise
+        return _body(client.send_request(request, **limits))
 
 
 class AsyncVaultKey(VaultKey, AsyncRemoteSigner):

@@ -85,10 +85,14 @@ def classify(error: Exception) -> Failure | None:
         return _of_reply(error, error.status_code)
     if isinstance(error, ValueError) and _CHALLENGE.search(str(error)):
         return _bad_challenge()
-    # The SDK's authentication policy is shared by threads, and forgets its token on one's 401 while another is about to use it.
-    if isinstance(error, AttributeError) and _RACE.fullmatch(str(error)):
+    if lost_race(error):
         return Failure(CredentialsExpired, reason="TokenReplaced")
     return Failure(ProviderUnavailable, reason=type(error).__name__) if isinstance(error, AzureError) else None
+
+
+def lost_race(error: Exception) -> bool:
+    """The SDK's authentication policy is shared by threads, and forgets its token on one's 401 while another is about to use it."""
+    return isinstance(error, AttributeError) and _RACE.fullmatch(str(error)) is not None
 
 
 def _of_reply(error: HttpResponseError, status: int) -> Failure:

@@ -163,6 +163,29 @@ def test_a_refusal_fetches_again_at_most_every_30_seconds(clock: FakeClock, fetc
     assert credential.get(5) == 3
 
 
+class Meddling:
+    """A lock; whoever gives it back finds that another thread came in between."""
+
+    def __init__(self, lock: threading.Lock, meddle: Callable[[], object]) -> None:
+        self.lock, self.meddle = lock, meddle
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+        meddle, self.meddle = self.meddle, lambda: None
+        meddle()
+
+
+def test_a_refresh_and_who_asks_in_the_same_moment_fetch_once(clock: FakeClock, fetch: Fetching) -> None:
+    held = ExpiringCredential(fetch, clock=clock)
+    held.get(5)
+    held._lock = Meddling(held._lock, lambda: held.get(5))  # type: ignore[assignment]  # in its place
+    assert held.refresh(5)
+    assert held.get(5) == fetch.calls == 2
+
+
 def test_a_refresh_does_not_take_what_was_under_way_before(clock: FakeClock, fetch: Fetching) -> None:
     credential = ExpiringCredential(fetch, clock=clock)
     fetch.gate.clear()

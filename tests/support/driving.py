@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from typing import Any
@@ -24,6 +26,38 @@ _REPLY = b'{"data":{},"auth":{"client_token":"x","lease_duration":0,"renewable":
 def verify(spki: bytes, algorithm: str, signature: bytes, message: bytes = MESSAGE) -> None:
     """From the public key alone. Raises InvalidSignature."""
     conformance.verify(load_der_public_key(spki), algorithm, signature, message)
+
+
+def under_load(work: Callable[[], object], strike: Callable[[], None], threads: int = 32) -> list[BaseException]:
+    """``strike`` amid threads that work on end, until each has worked some times more. What they raised: it ends the thread."""
+    done, over, raised = [0] * threads, threading.Event(), list[BaseException]()
+
+    def run(number: int) -> None:
+        try:
+            while not over.is_set():
+                work()
+                done[number] += 1
+        except BaseException as error:
+            raised.append(error)
+            over.set()
+
+    def wait_for(times: int) -> None:
+        wanted, end = [count + times for count in done], time.monotonic() + 30.0
+        while any(has < wants for has, wants in zip(done, wanted, strict=True)) and not over.wait(0.01):
+            assert time.monotonic() < end, "the threads do not get on"
+
+    running = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(threads)]
+    for thread in running:
+        thread.start()
+    try:
+        wait_for(1)
+        strike()
+        wait_for(4)
+    finally:
+        over.set()
+        for thread in running:
+            thread.join(30.0)
+    return raised
 
 
 def drives(open_key: Callable[..., RemoteSigner]) -> Any:

@@ -118,17 +118,22 @@ class ExpiringCredential(Generic[T]):
                 return False
             self._forced = self._clock.monotonic()
             self._current = self._flight = None  # what is under way may bring what was refused
-        self._wait(self._flying(), timeout)
+            flight = self._begun()  # before anyone else begins one
+        self._wait(flight, timeout)
         return True
 
     def _flying(self) -> Future[Credential[T]]:
         """The fetch under way, or a new one."""
         with self._lock:
-            now = self._clock.monotonic()
-            if self._flight is None or self._flight.done() or now >= self._started + LIMIT:
-                self._started = now
-                self._flight = self._workers.submit(partial(self._renew, now))
-            return self._flight
+            return self._begun()
+
+    def _begun(self) -> Future[Credential[T]]:
+        """For who holds the lock."""
+        now = self._clock.monotonic()
+        if self._flight is None or self._flight.done() or now >= self._started + LIMIT:
+            self._started = now
+            self._flight = self._workers.submit(partial(self._renew, now))
+        return self._flight
 
     def _renew(self, started: float) -> Credential[T]:
         if self._clock.monotonic() >= started + LIMIT:  # no thread was free for so long: those who ask now have another

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from azure.core.credentials import AccessToken, AccessTokenInfo
 from azure.keyvault.keys._shared import HttpChallengeCache
-from driving import MESSAGE, verify
+from driving import MESSAGE, under_load, verify
 from keyvault import StaticCredential, without_emulator_credential
 
 import farsign
@@ -21,6 +21,8 @@ from farsign.errors import ClockSkew, ConfigurationError, CredentialsExpired
 from farsign.testing.emulator import Reply, Request
 from farsign_azure import _client
 from farsign_azure._emulator import AzureEmulator
+
+PATIENT = farsign.Policy(timeout=20.0, attempt_timeout=10.0)
 
 
 def test_one_token_for_all_keys_threads_and_loops(azure: AzureEmulator) -> None:
@@ -96,13 +98,6 @@ def test_an_expired_token_is_what_the_clock_of_the_vault_says(azure: AzureEmulat
         assert verify_ok
 
 
-class Racing(AccessToken):
-    """Another thread's refused token empties the SDK's policy while this one is looked at."""
-
-    def __new__(cls, token: str, expires: int, _: Any = None) -> Racing:
-        return super().__new__(cls, token, expires)
-
-
 def test_a_token_that_another_threads_refusal_took_away(azure: AzureEmulator, drive, monkeypatch: pytest.MonkeyPatch) -> None:
     """azure-keyvault-keys shares ``_token`` between threads without a lock: AttributeError on None, seen under load."""
     key = azure.create_key("ES256")
@@ -115,6 +110,58 @@ def test_a_token_that_another_threads_refusal_took_away(azure: AzureEmulator, dr
     failure = driver.classify(caught.value)
     assert failure
     assert (failure.error, failure.reason) == (CredentialsExpired, "TokenReplaced")
+
+
+def test_a_race_that_is_lost_once_costs_nothing(azure: AzureEmulator, drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = drive(azure.create_key("ES256").uri)
+    driver.describe(timeout=5)
+    azure.log.clear()
+    policy = driver._vault.client._client._config.authentication_policy
+    losing = iter([True, True])
+    monkeypatch.setattr(
+        type(policy), "_need_new_token", property(lambda self: setattr(self, "_token", None) if next(losing, False) else True)
+    )
+    assert driver.describe(timeout=5)
+    assert azure.calls("describe") == 1
+
+
+def test_an_older_token_that_another_thread_puts_back_is_not_sent(azure: AzureEmulator, drive) -> None:
+    """It was handed out before the refresh, to a thread that came late to the SDK's shared policy."""
+    granted: list[str] = []
+
+    def grant() -> str:
+        granted.append(azure.tokens.grant())
+        return granted[-1]
+
+    driver = drive(without_emulator_credential(azure.create_key("ES256").uri), credential=StaticCredential(grant))
+    driver.describe(timeout=5)
+    policy = driver._vault.client._client._config.authentication_policy
+    older = policy._token
+    azure.tokens.revoke(granted[0])
+    driver.refresh_credentials(timeout=5)
+    policy._token = older
+    azure.log.clear()
+    driver.describe(timeout=5)
+    assert [call.operation for call in azure.log] == ["KeyGet"], "no challenge"
+
+
+@pytest.mark.parametrize("ends", ["revoked", "expired"])
+def test_a_token_that_ends_under_32_threads_is_one_fetch(azure: AzureEmulator, ends: str) -> None:
+    """RULES 21: nobody's signature fails for it."""
+    granted: list[str] = []
+
+    def grant() -> str:
+        if granted:
+            time.sleep(0.1)
+        granted.append(azure.tokens.grant())
+        return granted[-1]
+
+    uri = without_emulator_credential(azure.create_key("ES256").uri)
+    strike = {"revoked": lambda: azure.tokens.revoke(granted[0]), "expired": lambda: azure.clock.advance(4000)}[ends]
+    with farsign_azure.open_signer(uri, credential=StaticCredential(grant), policy=PATIENT) as signer:
+        key = signer.key()
+        assert not under_load(lambda: key.sign(MESSAGE), strike)
+    assert len(granted) == 2
 
 
 def test_storms_of_refusals_do_not_break_the_client(azure: AzureEmulator) -> None:

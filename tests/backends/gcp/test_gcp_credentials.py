@@ -17,7 +17,7 @@ import google.auth.transport.requests
 import grpc
 import pytest
 from cloudkms import CANARY, KEY, StaticCredentials, sdk
-from driving import MESSAGE, verify
+from driving import MESSAGE, under_load, verify
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import RefreshError
 from google.cloud.kms_v1.services.key_management_service.transports import (
@@ -122,6 +122,15 @@ def test_many_threads_fetch_one_token(opened: Opened, gcp: GcpEmulator, key: Any
     assert credentials.refreshed == 1
     for signature in signatures:
         verify(key.public_key, "ES256", signature)
+
+
+def test_a_token_that_ends_under_32_threads_is_one_fetch(opened: Opened, gcp: GcpEmulator) -> None:
+    """RULES 21: UNAUTHENTICATED for all of them at once; nobody's signature fails for it."""
+    gcp.tokens = {"first"}
+    credentials = StaticCredentials("first", "second", on_refresh=lambda: time.sleep(0.1))
+    key = opened(credentials, policy=farsign.Policy(timeout=20.0, attempt_timeout=10.0)).key()
+    assert not under_load(lambda: key.sign(MESSAGE), lambda: setattr(gcp, "tokens", {"second"}))
+    assert credentials.refreshed == 2
 
 
 def test_signers_with_the_same_credentials_share_a_token_and_a_channel(gcp: GcpEmulator) -> None:
