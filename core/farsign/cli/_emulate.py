@@ -23,6 +23,23 @@ if TYPE_CHECKING:
     from ._terminal import Commands
 
 ALL: Final = "all"
+FAULTS: Final = """\
+FAULT is KIND:OPERATION, what the kind takes, and words in any order; quote it for the shell. In a name or value
+%3A is a colon and %2C a comma.
+
+  throttle:sign:3                      the next three signatures are throttled
+  error:sign:denied                    from now on; the name is a code of farsign.errors, or the provider's own
+  latency:*:0.2    slow_drip:sign:5    seconds; * is every operation
+  reset:sign:10%   throttle:sign:30s   one in ten; for half a minute
+  rate:sign:100                        what exceeds 100 calls a second is throttled
+  throttle:sign:retry_after=2          and the client is told to wait for two seconds
+  error:sign:denied:key=auth:scope=eu-west-1    only keys whose name at the provider contains that; only that region
+  down:eu-west-1   down   down:30s     every connection to that region is reset; to all; for half a minute
+  mix:sign:20%:of=throttle*25,reset*15,latency:1.5*10    of one in five calls one of these strikes, by weight
+
+kinds: throttle rate error latency reset truncate garbage slow_drip stall wrong_signature other_keys_signature
+other_digest short_signature oversized wrong_key_id down mix
+"""
 
 
 def add(commands: Commands) -> None:
@@ -32,9 +49,12 @@ def add(commands: Commands) -> None:
     emulate.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
     emulate.add_argument("--port", type=_port, default=0, help="default: any free one, which is printed")
     emulate.add_argument("--seed", type=int, default=0, help="makes faults that are drawn by chance repeatable")
-    emulate.add_argument("--fault", action="append", default=[], metavar="FAULT", help="such as throttle:sign:3; repeatable")
+    emulate.add_argument(
+        "--fault", action="append", default=[], metavar="FAULT", help="such as throttle:sign:3 (below); repeatable"
+    )
     emulate.add_argument("--script", metavar="FILE|-", help="order faults over time: lines of FAULT, clear, wait 5s")
     add_json(emulate)
+    emulate.formatter_class, emulate.epilog = argparse.RawDescriptionHelpFormatter, FAULTS
     emulate.set_defaults(run=_emulate)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ._faults import Fault
 from ._keystore import KeyStore, Version
 from ._operations import Operations
+from ._orders import Fault
 
 LOG_LENGTH: Final = 10_000
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
-from ._faults import Fault
+from ._orders import Fault
 
 logger = logging.getLogger("farsign.testing")
 

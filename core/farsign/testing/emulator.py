@@ -7,7 +7,7 @@ What tests use (every emulator)::
     rotated = aws.rotate(key)                           # the same name, a new version (AWS: a new key behind the alias)
     aws.move_alias("auth", other)                       # where names can move; else NotImplementedError
     aws.disable(key); aws.enable(key); aws.delete(key)  # this version
-    aws.faults.throttle("sign", times=3)                # see farsign.testing._faults: error, latency, reset, truncate, garbage,
+    aws.faults.throttle("sign", times=3)                # see farsign.testing._orders: error, latency, reset, truncate, garbage,
                                                         # slow_drip, stall, down, wrong_signature, ..., mix; order("throttle:sign:3")
     aws.calls("sign")                                   # how many; operations are "sign" and "describe" everywhere, wire names too
     aws.log                                             # the calls: .operation .portable .key .scope .time .request_id
@@ -58,10 +58,11 @@ from email.utils import formatdate
 from typing import Any, ClassVar, Self
 
 from ._calls import Call, CallLog, InjectedError, Record
-from ._faults import BROKEN_REPLIES, KINDS, LIES, Fault, Faults, parse
+from ._faults import Faults
 from ._http import HttpServer, Reply, Request
 from ._keystore import DELETED, DISABLED, ENABLED, PENDING, PENDING_DELETION, EmulatorClock, Key, KeyStore, Version, kind_of
 from ._operations import Operations
+from ._orders import BROKEN_REPLIES, KINDS, LIES, Fault, parse
 from ._signatures import parameters, verify
 from ._tls import ServerCertificate, server_certificate
 

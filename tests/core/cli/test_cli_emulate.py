@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shlex
 import signal
 import socket
@@ -22,7 +23,9 @@ import pytest
 import farsign
 from farsign._plugin import discovery
 from farsign.cli import _emulate, _script
-from farsign.errors import ConfigurationError, Throttled
+from farsign.errors import ConfigurationError, ProviderError, Throttled
+from farsign.testing import _orders
+from farsign.testing._orders import WRITTEN, parse
 from farsign.testing.emulator import EmulatedKey, Emulator, HttpEmulator, InjectedError, Reply, Request
 
 Run = Callable[..., Any]
@@ -309,6 +312,61 @@ def test_faults_strike_real_sdks(scheme: str, serve: Callable[..., Served]) -> N
     assert "Fatal" not in err
 
 
+def signed(uri: str) -> str:
+    """What one attempt ends with: an error's code and what it says to wait."""
+    with farsign.open_signer(uri, policy=farsign.Policy(timeout=5.0, attempts=1)) as signer:
+        try:
+            signer.key().sign(b"x")
+        except ProviderError as error:
+            return error.code if error.retry_after is None else f"{error.code} {error.retry_after:g}"
+    return "signed"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "fault", "auth", "other"),  # the key's name -> what two signatures end with, in this order
+    [
+        ("hashivault", "throttle:sign:retry_after=2.5:3", "throttled 2.5, throttled 2.5", "throttled 2.5, signed"),
+        ("hashivault", "error:sign:denied:key=other", "signed, signed", "denied, denied"),
+        ("hashivault", "rate:sign:0:retry_after=9", "signed, throttled 9", "throttled 9, throttled 9"),
+        ("hashivault", "mix:sign:3:of=error:denied*1000000,stall*0.000001", "denied, denied", "denied, signed"),
+        ("hashivault", "mix:sign:0%:of=stall", "signed, signed", "signed, signed"),
+        ("hashivault", "down", "unavailable, unavailable", "unavailable, unavailable"),
+        ("awskms", "down:us-east-1", "unavailable, unavailable", "unavailable, unavailable"),
+        ("awskms", "down:eu-west-1", "signed, signed", "signed, signed"),
+        ("awskms", "throttle:sign:scope=us-east-1:2", "throttled, throttled", "signed, signed"),
+    ],
+)
+def test_what_python_orders_the_command_line_can(
+    scheme: str, fault: str, auth: str, other: str, serve: Callable[..., Served]
+) -> None:
+    if not any(row.present for row in discovery.installed() if row.scheme == scheme):
+        pytest.skip(f"needs the SDK of {scheme}")
+    served = serve(scheme, "--key", "ES256:auth", "--key", "ES256:other", "--fault", fault, "--seed", "7")
+    ended = [", ".join(signed(uri) for _ in range(2)) for uri in served.told["keys"]]
+    assert ended == [auth, other]
+
+
+@pytest.mark.parametrize("fault", ["down:30s:30s", "mix:sign:20%", "throttle:sign:regoin=eu", "mix:sign:of=down"])
+def test_a_fault_with_a_mistake_is_told_with_what_to_write(fault: str) -> None:
+    command = [sys.executable, "-m", "farsign", "emulate", "hashivault", "--fault", fault]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "\n  next: write " in ran.stderr
+
+
+def test_the_help_explains_faults(run: Run) -> None:
+    """As the module that reads them does; and all of it can be ordered."""
+    told = run("emulate", "--help").out
+    explained = re.findall(r"^    (\S.*)", _orders.__doc__ or "", re.MULTILINE)
+    assert len(explained) > 8
+    page = (Path(__file__).parents[3] / "docs" / "backends.md").read_text()
+    assert all(line in told and line in page for line in explained)
+    for line in explained:
+        for fault in re.findall(r"[a-z_]+:\S+|down\b", line.split("      ")[0]):
+            parse(fault)
+    assert set(WRITTEN) <= set(told.partition("kinds: ")[2].split())
+
+
 def test_a_script_is_a_file_read_before_anything_runs(
     acme: list[tuple[int, bytes]], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,7 +384,7 @@ def test_a_script_is_a_file_read_before_anything_runs(
         ("nonsense", "is no fault"),
         ("wait", "is no fault"),
         ("wait soon", "no duration"),
-        ("latency:sign", "cannot read"),
+        ("latency:sign", "SECONDS is missing"),
         ("clear all", "is no fault"),
         ("throttle:sing", "no operation 'sing'"),
     ],

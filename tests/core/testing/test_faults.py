@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from farsign.errors import ConfigurationError
 from farsign.testing.emulator import KINDS, LIES, Fault, Faults, parse
@@ -98,19 +103,119 @@ def test_the_same_seed_gives_the_same_run() -> None:
         ("slow_drip:Sign:5s:1", Fault("slow_drip", "Sign", 5.0, times=1)),
         ("reset:sign:10%:60s", Fault("reset", "sign", seconds=60, probability=0.1)),
         ("wrong_signature:sign", Fault("wrong_signature", "sign")),
+        ("throttle:sign:2:30s:10%", Fault("error", "sign", "throttled", times=2, seconds=30, probability=0.1)),
+        ("latency:sign:1:key=auth:5", Fault("latency", "sign", 1.0, times=5, key="auth")),
+        ("error:sign:denied:key=arn%3Aaws%3Akms:1", Fault("error", "sign", "denied", times=1, key="arn:aws:kms")),
+        ("error:sign:bad%3A word", Fault("error", "sign", "bad: word")),
+        ("down:30s", Fault("reset", "*", seconds=30)),
+        ("down:eu-west-1:30s", Fault("reset", "*", seconds=30, scope="eu-west-1")),
+        ("down:scope=eu-west-1", Fault("reset", "*", scope="eu-west-1")),
+        ("mix:sign:50%:60s:scope=eu:of=stall", Fault("mix", "sign", None, None, 60, 0.5, scope="eu", choices={"stall": 1})),
     ],
 )
 def test_text(text: str, expected: Fault) -> None:
     assert parse(text) == expected
 
 
+MIX = {"error:KMSInternalException": 25.0, "throttle:retry_after=2": 25.0, "reset": 0.5, "latency:1.5": 1.0}
+# What Python can order, and the text that says the same.
+SAME: list[tuple[Callable[[Faults], None], str]] = [
+    (lambda faults: faults.throttle("sign"), "throttle:sign"),
+    (lambda faults: faults.throttle("sign", 3, retry_after=2.5), "throttle:sign:3:retry_after=2.5"),
+    (lambda faults: faults.throttle("*", seconds=30, scope="eu-west-1"), "throttle:*:30s:scope=eu-west-1"),
+    (lambda faults: faults.rate("sign", 100, retry_after=1, scope="eu"), "rate:sign:100:scope=eu:retry_after=1"),
+    (lambda faults: faults.error("sign", "denied", 2, key="auth", scope="eu"), "error:sign:denied:2:key=auth:scope=eu"),
+    (lambda faults: faults.latency("*", 0.2, 5), "latency:*:0.2:5"),
+    (lambda faults: faults.slow_drip("sign", 5), "slow_drip:sign:5"),
+    (lambda faults: faults.reset("describe", 1), "reset:describe:1"),
+    (lambda faults: faults.truncate("sign"), "truncate:sign"),
+    (lambda faults: faults.garbage("sign"), "garbage:sign"),
+    (lambda faults: faults.stall("sign"), "stall:sign"),
+    (lambda faults: faults.down(), "down"),
+    (lambda faults: faults.down(), "down:*"),
+    (lambda faults: faults.down("eu-west-1"), "down:eu-west-1"),
+    (lambda faults: faults.lie("other_digest"), "other_digest:sign"),
+    (
+        lambda faults: faults.mix("*", 0.2, MIX),
+        "mix:*:20%:of=error:KMSInternalException*25,throttle:retry_after=2*25,reset*0.5,latency:1.5",
+    ),
+]
+
+
+@pytest.mark.parametrize(("ordered", "text"), SAME, ids=[text for _, text in SAME])
+def test_text_says_what_python_can(ordered: Callable[[Faults], None], text: str) -> None:
+    def drawn(order: Callable[[Faults], None]) -> list[object]:
+        faults = Faults(seed=7)
+        order(faults)
+        struck = [faults.draw(SIGN, key, scope) for key in ("auth", "other") for scope in ("eu", "eu-west-1") for _ in range(20)]
+        return [[replace(fault, until=0.0, filled=0.0, tokens=0.0) for fault in each.values()] for each in struck]
+
+    assert drawn(ordered) == drawn(lambda faults: faults.order(text))
+
+
 @pytest.mark.parametrize(
-    "text", ["", "throttle", "throttle:", "nonsense:sign", "latency:sign", "latency:sign:soon", "error:sign", "reset:*:many"]
-)
-def test_text_that_is_no_fault_is_refused_with_what_is_expected(text: str) -> None:
+    ("text", "wrong", "expected"),
+    [
+        ("", "there is no kind ''", "KIND:OPERATION"),
+        ("nonsense:sign", "there is no kind 'nonsense'", " rate "),
+        ("throttle", "it names no operation", "throttle:OPERATION"),
+        ("throttle:", "it names no operation", "throttle:OPERATION"),
+        ("latency:sign", "SECONDS is missing", "latency:OPERATION:SECONDS"),
+        ("latency:sign:soon", "'soon' is no SECONDS", "latency:OPERATION:SECONDS"),
+        ("latency:sign:nan", "'nan' is no SECONDS", "latency:OPERATION:SECONDS"),
+        ("rate:sign:-1", "'-1' is no CALLS-A-SECOND", "rate:OPERATION:CALLS-A-SECOND"),
+        ("error:sign", "NAME is missing", "error:OPERATION:NAME"),
+        ("reset:*:many", "'many' is nothing that reset takes", "TIMES SECONDSs PERCENT%"),
+        ("reset:*:0", "'0' is nothing that reset takes", "TIMES"),
+        ("reset:*:-1", "'-1' is nothing that reset takes", "TIMES"),
+        ("reset:*:101%", "'101%' is nothing that reset takes", "PERCENT%"),
+        ("reset:*:retry_after=3", "'retry_after=3' is nothing that reset takes", "scope=REGION"),
+        ("throttle:sign:regoin=eu", "'regoin=eu' is nothing that throttle takes", "retry_after=SECONDS scope=REGION"),
+        ("throttle:sign:3:4", "'4' is said twice", "TIMES"),
+        ("down:eu:scope=us", "'scope=us' is said twice", "down[:REGION]"),
+        ("throttle:sign:of=reset", "only a mix has of=", "throttle:OPERATION"),
+        ("mix:sign:20%", "a mix says of what", "of=KIND*WEIGHT"),
+        ("mix:sign:of=", "a mix says of what", "of=KIND*WEIGHT"),
+        ("mix:of=reset", "it names no operation", "mix:OPERATION"),
+        ("mix:sign:of=reset,,stall", "'' is no choice", "of=KIND*WEIGHT"),
+        ("mix:sign:of=reset*many", "'reset*many' is no choice", "of=KIND*WEIGHT"),
+        ("mix:sign:of=reset*0", "the weight 0", "above 0"),
+        ("mix:sign:of=nonsense", "there is no kind 'nonsense'", "KIND:OPERATION"),
+        ("mix:sign:of=latency", "SECONDS is missing", "latency:OPERATION:SECONDS"),
+        *((f"mix:sign:of={choice}", "cannot be one of a mix", "these are the mix's")
+          for choice in ("rate:3", "down", "throttle:3", "reset:5s", "stall:10%", "garbage:scope=eu", "garbage:key=auth", "mix:of=reset")),
+    ],
+)  # fmt: skip
+def test_text_that_is_no_fault_is_refused_with_what_is_expected(text: str, wrong: str, expected: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse(text)
-    assert "KIND:OPERATION" in caught.value.next_step
+    assert wrong in str(caught.value)
+    assert expected in caught.value.next_step
+
+
+@pytest.mark.parametrize("choices", [{}, {"rate:3": 1}, {"reset": 0}, {"reset": -1}, {"reset": math.nan}, {"down": 1}])
+def test_a_mix_that_cannot_be_drawn_from_is_refused_when_it_is_ordered(choices: dict[str, float]) -> None:
+    with pytest.raises(ConfigurationError):
+        Faults().mix("sign", 0.5, choices)
+
+
+@given(st.text("adeiklmnorst:=%*,.s0123456789", max_size=40) | st.lists(st.sampled_from(
+    ["mix", "down", "throttle", "latency", "sign", "*", "3", "30s", "10%", "scope=eu", "key=a", "retry_after=1", "of=reset*2,stall"]
+), max_size=6).map(":".join))  # fmt: skip
+def test_any_text_is_a_fault_or_refused(text: str) -> None:
+    faults = Faults()
+    try:
+        faults.order(text)
+    except ConfigurationError:
+        return
+    for _ in range(5):
+        faults.draw(SIGN, "auth", "eu")
+
+
+def test_a_rate_ends_after_so_many_that_it_struck() -> None:
+    faults = Faults()
+    faults.order("rate:sign:0:2")
+    assert [bool(faults.draw(SIGN)) for _ in range(6)].count(True) == 2
 
 
 def test_every_kind_can_be_ordered_as_text() -> None:
