@@ -16,6 +16,7 @@ import google.auth.exceptions
 import google.auth.transport.requests
 from google.auth.external_account import Credentials as External
 from google.auth.impersonated_credentials import Credentials as Impersonated
+from google.auth.transport import DEFAULT_RETRYABLE_STATUS_CODES
 
 from farsign.driver import Credential, ExpiringCredential
 from farsign.errors import ConfigurationError, CredentialsNotFound
@@ -25,6 +26,7 @@ from . import _hosts
 SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform", "https://www.googleapis.com/auth/cloudkms")  # as the SDK asks
 EMULATOR_TOKEN: Final = "token-of-the-farsign-emulator"  # noqa: S105 - what auth=emulator sends; emulators accept it, nobody else
 TIMEOUT: Final = 10.0  # seconds for one request to a token endpoint (RULES 21)
+_MACHINE: Final = "/computeMetadata/v1/instance/service-accounts/"  # of the metadata server: a token, and whose
 Headers = tuple[tuple[str, str], ...]
 _NEVER: Final = object()
 
@@ -45,7 +47,11 @@ class Requests(google.auth.transport.requests.Request):  # type: ignore[misc]  #
             _hosts.check_for_secrets(url, own_credentials=self._own, allow=self._allow)
         options["allow_redirects"] = False
         seconds: Any = min(timeout or TIMEOUT, TIMEOUT)
-        return super().__call__(url, method, body, headers, seconds, **options)
+        reply = super().__call__(url, method, body, headers, seconds, **options)
+        if reply.status in DEFAULT_RETRYABLE_STATUS_CODES and (method == "POST" or _MACHINE in url):
+            # google-auth would ask three times, the metadata server five, and sleep in between: the Signer tries again
+            raise google.auth.exceptions.RefreshError(f"HTTP {reply.status}", retryable=True)
+        return reply
 
 
 class Tokens:

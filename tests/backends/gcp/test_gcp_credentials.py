@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,8 @@ import grpc
 import pytest
 from cloudkms import CANARY, KEY, StaticCredentials, sdk
 from driving import MESSAGE, under_load, verify
+from google.auth.compute_engine import Credentials as MachineCredentials
+from google.auth.compute_engine import _metadata
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import RefreshError
 from google.cloud.kms_v1.services.key_management_service.transports import (
@@ -29,6 +32,7 @@ from google.oauth2.credentials import Credentials
 import farsign
 import farsign_gcp
 from farsign import errors
+from farsign.testing._http import HttpServer, Reply, Request
 from farsign_gcp import _client
 from farsign_gcp._emulator import GcpEmulator
 
@@ -131,6 +135,53 @@ def test_a_token_that_ends_under_32_threads_is_one_fetch(opened: Opened, gcp: Gc
     key = opened(credentials, policy=farsign.Policy(timeout=20.0, attempt_timeout=10.0)).key()
     assert not under_load(lambda: key.sign(MESSAGE), lambda: setattr(gcp, "tokens", {"second"}))
     assert credentials.refreshed == 2
+
+
+class TokenServer:
+    """It fails so many times with that status, then gives tokens."""
+
+    def __init__(self, status: int, times: int) -> None:
+        self.status, self.failing, self.asked = status, times, 0
+        self._server = HttpServer(self._answer)
+        self._server.start()
+        self.url, self.close = f"http://127.0.0.1:{self._server.port}", self._server.close
+
+    def _answer(self, request: Request) -> Reply:
+        self.asked += 1
+        headers = {"Content-Type": "application/json", "Metadata-Flavor": "Google"}
+        if self.asked <= self.failing:
+            return Reply(self.status, b"{}", headers)
+        return Reply(200, json.dumps({"access_token": CANARY, "expires_in": 3600}).encode(), headers)
+
+
+def of_a_user(server: TokenServer, monkeypatch: pytest.MonkeyPatch) -> Any:
+    return Credentials(None, refresh_token="x", token_uri=f"{server.url}/token", client_id="x", client_secret="x")
+
+
+def of_a_machine(server: TokenServer, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(_metadata, "_METADATA_ROOT", f"{server.url}/computeMetadata/v1/", raising=False)  # older ones
+    monkeypatch.setattr(_metadata, "_get_metadata_root", lambda _: f"{server.url}/computeMetadata/v1/", raising=False)
+    return MachineCredentials(scopes=("https://www.googleapis.com/auth/cloudkms",), service_account_email="default")
+
+
+@pytest.mark.parametrize("found", [of_a_user, of_a_machine])
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_layers_of_retry_do_not_multiply(
+    found: Callable[..., Any], status: int, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fetch is one request, whatever it meets; the Signer tries again."""
+    with closing(TokenServer(status, times=99)) as server:
+        started = time.monotonic()
+        with pytest.raises(errors.ProviderUnavailable):
+            opened(found(server, monkeypatch)).key()
+        assert server.asked == QUICK.attempts
+        assert time.monotonic() - started < 0.8, "google-auth slept"
+
+
+def test_a_token_server_that_fails_once_costs_nothing(opened: Opened, key: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(TokenServer(503, times=1)) as server:
+        verify(key.public_key, "ES256", opened(of_a_user(server, monkeypatch)).key().sign(MESSAGE))
+        assert server.asked == 2
 
 
 def test_signers_with_the_same_credentials_share_a_token_and_a_channel(gcp: GcpEmulator) -> None:
