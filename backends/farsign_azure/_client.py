@@ -227,11 +227,11 @@ def _credential(settings: Settings) -> Any:
         return EmulatorCredential()
     if settings.credential is not None:
         return settings.credential
-    from azure.identity import DefaultAzureCredential
+    from ._identity import Chain
 
     client = {"managed_identity_client_id": settings.client_id, "workload_identity_client_id": settings.client_id}
-    return DefaultAzureCredential(
-        authority=settings.authority,
+    return Chain(
+        settings.authority,
         additionally_allowed_tenants=[settings.tenant] if settings.tenant else [],
         **(client if settings.client_id else {}),
     )

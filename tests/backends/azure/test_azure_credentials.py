@@ -357,12 +357,15 @@ def test_the_default_chain_gets_what_the_uri_says(monkeypatch: pytest.MonkeyPatc
     import azure.identity
 
     made: list[dict[str, Any]] = []
-    monkeypatch.setattr(azure.identity, "DefaultAzureCredential", lambda **options: made.append(options))
+    monkeypatch.setattr(azure.identity, "DefaultAzureCredential", lambda transport, **options: made.append(options))
     monkeypatch.setenv("AZURE_TENANT_ID", "from-environment")
     for uri in ("azurekms://v-1/K", "azurekms://v-1/K?cloud=china&tenant=t-1&client_id=c-1"):
         _client._credential(_client.settings(farsign.parse_uri(uri), (), None, None))
     assert made == [
-        {"authority": "https://login.microsoftonline.com", "additionally_allowed_tenants": ["from-environment"]},
+        {
+            "authority": "https://login.microsoftonline.com",
+            "additionally_allowed_tenants": ["from-environment"],
+        },
         {
             "authority": "https://login.chinacloudapi.cn",
             "additionally_allowed_tenants": ["t-1"],
