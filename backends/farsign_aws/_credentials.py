@@ -42,10 +42,10 @@ class Credentials:
         watch = current()
         return self._kept.get(watch.remaining() if watch else 0.0)
 
-    def refresh(self, timeout: float) -> None:
-        """Read them again from wherever they come; not if that was done within the last 30 s."""
+    def refresh(self, timeout: float) -> bool:
+        """Read them again from wherever they come. False: not if that was done within the last 30 s."""
         self._found = None
-        self._kept.refresh(timeout)
+        return self._kept.refresh(timeout)
 
     def _fetch(self, seconds: float) -> Credential[Any]:
         with deadline(seconds):  # keeps botocore's log from spelling them out

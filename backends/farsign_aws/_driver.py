@@ -99,8 +99,8 @@ class AwsKey(RemoteSigner, CredentialRefresher):
             except FarsignError as error:
                 raise error.with_traceback(None) from None  # whose frames hold the request, with its credentials (RULES 16)
 
-    def refresh_credentials(self, *, timeout: float) -> None:
-        self._shared.client.credentials.refresh(timeout)
+    def refresh_credentials(self, *, timeout: float) -> bool:
+        return self._shared.client.credentials.refresh(timeout)
 
     def classify(self, error: Exception) -> Failure | None:
         return _errors.classify(error, self._uri)

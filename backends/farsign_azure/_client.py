@@ -162,9 +162,9 @@ class Tokens:
     def current(self) -> AccessToken:
         return self._token.get(TOKEN_TIMEOUT)
 
-    def refresh(self, timeout: float) -> None:
-        if self._audience:
-            self._token.refresh(timeout)
+    def refresh(self, timeout: float) -> bool:
+        """False: not if that was done within the last 30 s, nor before the vault has said whose tokens it takes."""
+        return bool(self._audience) and self._token.refresh(timeout)
 
     def _fetch(self, timeout: float) -> Credential[AccessToken]:
         """azure-identity takes no timeout; who waits for this has one."""

@@ -102,8 +102,8 @@ class VaultKey(RemoteSigner, VersionLister, CredentialRefresher):
     def classify(self, error: Exception) -> Failure | None:
         return _errors.classify(error)
 
-    def refresh_credentials(self, *, timeout: float) -> None:
-        self._vault.tokens.refresh(timeout)
+    def refresh_credentials(self, *, timeout: float) -> bool:
+        return self._vault.tokens.refresh(timeout)
 
     def close(self) -> None:
         with self._lock:

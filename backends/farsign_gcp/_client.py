@@ -200,8 +200,8 @@ class Kms:
                 f"no token within {timeout:.3g} s", reason="timeout", answered=False, counts=False
             ) from None
 
-    def refresh(self, timeout: float) -> None:
-        self._tokens.refresh(timeout)
+    def refresh(self, timeout: float) -> bool:
+        return self._tokens.refresh(timeout)
 
     def close(self) -> None:
         self._waiting.close()
@@ -225,8 +225,9 @@ class Given:
     def headers(self, timeout: float) -> Headers:
         return (_AGENT,)
 
-    def refresh(self, timeout: float) -> None:
+    def refresh(self, timeout: float) -> bool:
         """It does that itself."""
+        return False
 
     def close(self) -> None:
         if self._ours:

@@ -66,10 +66,10 @@ class Tokens:
     def get(self, timeout: float) -> Headers:
         return self._kept.get(timeout)
 
-    def refresh(self, timeout: float) -> None:
-        """Not if that was done within the last 30 s. A credentials file is read again."""
+    def refresh(self, timeout: float) -> bool:
+        """False: not if that was done within the last 30 s. A credentials file is read again."""
         self._found = None
-        self._kept.refresh(timeout)
+        return self._kept.refresh(timeout)
 
     def _fetch(self, seconds: float) -> Credential[Headers]:
         """google-auth takes no deadline for the whole; who waits for this has one."""

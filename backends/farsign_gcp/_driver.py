@@ -128,8 +128,8 @@ class CloudKey(RemoteSigner, VersionLister, CredentialRefresher):
     def classify(self, error: Exception) -> Failure | None:
         return _errors.classify(error)
 
-    def refresh_credentials(self, *, timeout: float) -> None:
-        self._shared.client.refresh(timeout)
+    def refresh_credentials(self, *, timeout: float) -> bool:
+        return self._shared.client.refresh(timeout)
 
     def close(self) -> None:
         self._shared.release()

@@ -98,8 +98,8 @@ class VaultKey(RemoteSigner, VersionLister, CredentialRefresher):
     def classify(self, error: Exception) -> Failure | None:
         return _errors.classify(error, self.endpoint)
 
-    def refresh_credentials(self, *, timeout: float) -> None:
-        self._shared.client.tokens.refresh(timeout)
+    def refresh_credentials(self, *, timeout: float) -> bool:
+        return self._shared.client.tokens.refresh(timeout)
 
     def close(self) -> None:
         self._shared.release()

@@ -48,10 +48,10 @@ class Tokens:
     def get(self, timeout: float) -> str:
         return self._kept.get(timeout)
 
-    def refresh(self, timeout: float) -> None:
-        """After a refusal; not if that was done within the last 30 s."""
+    def refresh(self, timeout: float) -> bool:
+        """After a refusal. False: not if that was done within the last 30 s."""
         self._again = True
-        self._kept.refresh(timeout)
+        return self._kept.refresh(timeout)
 
     def _fetch(self, timeout: float) -> Credential[str]:
         again, self._again = self._again, False
@@ -69,8 +69,9 @@ class Given:
             raise CredentialsNotFound("the hvac client that was given has no token", next_step="log in with it")
         return str(self._client.token)
 
-    def refresh(self, timeout: float) -> None:
+    def refresh(self, timeout: float) -> bool:
         """There is nobody to ask."""
+        return False
 
 
 def tokens(settings: Settings, ask: Ask) -> Tokens | Given:

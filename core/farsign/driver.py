@@ -123,7 +123,9 @@ class CredentialRefresher(ABC):
     """A power: credentials that can be fetched again. Called once after CredentialsExpired, by one thread at a time."""
 
     @abstractmethod
-    def refresh_credentials(self, *, timeout: float) -> None: ...
+    def refresh_credentials(self, *, timeout: float) -> bool:
+        """True: they were fetched. False: not again, that was done just before."""
+        raise NotImplementedError
 
 
 def is_driver(thing: object) -> bool:

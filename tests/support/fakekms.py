@@ -176,8 +176,9 @@ class ListingDriver(FakeDriver, driver.VersionLister):
 
 
 class RefreshingDriver(FakeDriver, driver.CredentialRefresher):
-    def refresh_credentials(self, *, timeout: float) -> None:
+    def refresh_credentials(self, *, timeout: float) -> bool:
         self.kms.enter("refresh")
+        return True
 
 
 class AsyncDriver(FakeDriver, driver.AsyncRemoteSigner):

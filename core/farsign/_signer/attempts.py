@@ -176,11 +176,12 @@ class Attempts:
             raise error
         left, failed = max(0.05, operation.remaining()), list[Exception]()
         try:
-            leg.drivers.call(_refresh, Turn(left, left, again=True))
+            fetched = leg.drivers.call(_refresh, Turn(left, left, again=True))
         except Exception as failure:
             failed.append(failure)
         else:
-            events.emit(events.CredentialsRefreshed(leg.endpoint.name, leg.name))
+            if fetched:
+                events.emit(events.CredentialsRefreshed(leg.endpoint.name, leg.name))
             return
         raise self._ours(failed.pop(), leg, "refresh of credentials")
 
@@ -190,7 +191,7 @@ class Attempts:
             events.emit(events.Attempt(leg.endpoint.name, leg.name, what, algorithm, outcome, seconds))
 
 
-def _refresh(driver: RemoteSigner, timeout: float) -> None:
+def _refresh(driver: RemoteSigner, timeout: float) -> bool:
     if not isinstance(driver, CredentialRefresher):
         raise BackendBroken(f"{driver.endpoint}: two instances of one driver differ in their powers")
-    driver.refresh_credentials(timeout=timeout)
+    return driver.refresh_credentials(timeout=timeout)

@@ -31,6 +31,7 @@ from farsign.errors import (
     PermissionDenied,
     ProviderError,
 )
+from farsign.events import CredentialsRefreshed
 from farsign.testing._tls import ServerCertificate
 from farsign.testing.emulator import Reply
 from farsign_vault import _emulator_auth as accepted
@@ -268,12 +269,16 @@ def test_the_first_login_of_32_threads_is_one(vault: VaultEmulator, approle: far
 
 
 def test_a_token_that_ends_under_32_threads_is_one_login(vault: VaultEmulator, approle: farsign.Signer) -> None:
-    """Refused (403, bare): log in again, once, for all."""
+    """Refused (403, bare): log in again, once, for all, and say so once."""
     key = approle.check()
     vault.auth.revoke()
     vault.faults.latency("login", 0.2)
+    told: list[object] = []
+    stop = farsign.observe(lambda event: told.append(event) if isinstance(event, CredentialsRefreshed) else None)
     assert not _all_at_once(lambda: key.sign(MESSAGE))
+    stop()
     assert vault.calls("login") == 2
+    assert len(told) == 1
 
 
 def test_a_token_whose_end_is_known_is_not_used_beyond_it(vault: VaultEmulator, approle: farsign.Signer) -> None:
