@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 from benchmarks._timing import table
@@ -50,9 +51,10 @@ def run(scheme: str, scenarios: list[str], size: Size, report: Report) -> None:
                 if who == "farsign":
                     report.goals.outage(scheme, outage)
         if "region" in scenarios:
-            region = _scenarios.region_dead(cloud, size)
-            report.row(scheme, "one place dead", "farsign", region.outcome)
-            report.goals.region(scheme, region)
+            for fate in _scenarios.FATES:
+                region = _scenarios.region(cloud, fate, size)
+                report.row(scheme, fate, "farsign", region.outcome)
+                report.goals.region(scheme, fate, region)
         if "throttle" in scenarios:
             outcome = _scenarios.throttled(cloud, size)
             report.row(scheme, "quota 100/s, offered 300/s", "farsign", outcome)
@@ -88,8 +90,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("backends", nargs="*", default=here, help=f"default: what is installed, {' '.join(here)}")
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=SCENARIOS)
     for name, text in (("signatures", "of each run"), ("threads", "that sign at once"), ("tasks", "that sign at once"),
-                       ("rate", "signatures a second of paced tasks"), ("outage", "calls of the bare SDK in a full outage")):  # fmt: skip
-        parser.add_argument(f"--{name}", type=int, default=getattr(Size, name), help=f"{text} (default {getattr(Size, name)})")
+                       ("rate", "signatures a second of paced tasks"), ("outage", "calls of the bare SDK in a full outage"),
+                       ("seconds", "of offered load, and that one of two places is not well"), ("outages", "to recover from")):  # fmt: skip
+        usual = getattr(Size, name)
+        parser.add_argument(f"--{name}", type=type(usual), default=usual, help=f"{text} (default {usual:g})")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw the latencies; needs matplotlib")
     return parser.parse_args()
 
@@ -99,9 +103,9 @@ def main() -> int:
     logging.getLogger("farsign").setLevel(logging.ERROR)
     if arguments.plot:
         _plot.available()
-    size = Size(arguments.signatures, arguments.threads, arguments.tasks, arguments.rate, arguments.outage)
+    size = Size(**{field.name: getattr(arguments, field.name) for field in fields(Size)})
     report = Report()
-    for scheme in arguments.backends:
+    for scheme in arguments.backends if set(arguments.scenarios) - {"costs"} else ():
         run(scheme, arguments.scenarios, size, report)
     if report.rows:
         table("Faults on the wire", HEADS, report.rows)

@@ -18,18 +18,21 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+import farsign
+
 Sign = Callable[[bytes], bytes]  # message -> ECDSA P-256 signature over its SHA-256, r||s or DER
 AsyncSign = Callable[[bytes], Awaitable[bytes]]
 
 
 @dataclass
 class Outcome:
-    """Of one run. seconds: how long each call took, failed ones too."""
+    """Of one run. seconds: how long each call took, failed ones too. untyped: of the lost, those whose error is none of farsign's."""
 
     seconds: list[float] = field(default_factory=list)
     ends: list[float] = field(default_factory=list)  # when each signature was there
     signed: list[tuple[bytes, bytes]] = field(default_factory=list)
     lost: Counter[str] = field(default_factory=Counter)
+    untyped: Counter[str] = field(default_factory=Counter)
     good: float = 0.0  # signatures a second while load was offered
     took: float = 0.0  # the whole run
     cpu: float = 0.0  # of this process
@@ -52,6 +55,18 @@ class Outcome:
             self.ends.append(now)
         if error is not None:
             self.lost[type(error).__name__] += 1
+            if not isinstance(error, farsign.FarsignError):
+                self.untyped[type(error).__name__] += 1
+
+    def extend(self, more: Outcome) -> None:
+        """By a run that came after this one."""
+        self.seconds += more.seconds
+        self.ends += more.ends
+        self.signed += more.signed
+        self.lost.update(more.lost)
+        self.untyped.update(more.untyped)
+        self.took += more.took
+        self.cpu += more.cpu
 
     def check(self, public_key: bytes) -> None:
         """Counts the wrong ones, from the public key alone."""
@@ -65,12 +80,12 @@ class Outcome:
                 self.wrong += 1
 
 
-def threads(sign: Sign, count: int, threads: int) -> Outcome:
-    """``count`` signatures, each thread one after the other."""
-    outcome, numbers = Outcome(), itertools.count()
+def threads(sign: Sign, count: int, threads: int, seconds: float = 0.0) -> Outcome:
+    """``count`` signatures, each thread one after the other; more, until so many seconds are over."""
+    outcome, numbers, end = Outcome(), itertools.count(), time.perf_counter() + seconds
 
     def work() -> None:
-        while (number := next(numbers)) < count:
+        while (number := next(numbers)) < count or time.perf_counter() < end:
             _once(sign, outcome, b"message %d" % number)
 
     running = [threading.Thread(target=work) for _ in range(threads)]

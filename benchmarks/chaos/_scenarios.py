@@ -6,7 +6,7 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -36,6 +36,23 @@ PACED: Final = "paced tasks"  # as many as "tasks", at a rate that leaves the co
 # A thousand tasks at once wait for what a core or two can sign, so their deadline is longer; the bare SDKs have none
 POLICIES: Final = MappingProxyType({"threads": farsign.Policy(), "tasks": farsign.Policy(timeout=10.0), PACED: farsign.Policy()})
 
+Act = Callable[[Cloud], object]
+
+
+def _cleared(cloud: Cloud) -> None:
+    cloud.ask("faults.clear")
+
+
+# What befalls the first of two places, and how it ends
+FATES: Final[Mapping[str, tuple[Act, Act]]] = MappingProxyType(
+    {
+        "one place dead": (lambda cloud: cloud.ask("close"), lambda cloud: cloud.ask("start")),
+        "one place sick, 503": (lambda cloud: cloud.ask("faults.error", "sign", "unavailable"), _cleared),
+        "one place throttling": (lambda cloud: cloud.ask("faults.throttle", "sign"), _cleared),
+        "one place flaky, 60 % 503": (lambda cloud: cloud.ask("faults.mix", "sign", 0.6, {"error:unavailable": 1}), _cleared),
+    }
+)
+
 
 @dataclass(frozen=True)
 class Size:
@@ -46,8 +63,8 @@ class Size:
     tasks: int = 1_000
     rate: int = 250  # signatures a second of paced tasks
     outage: int = 300  # of the bare SDKs, which may take minutes over it
-    seconds: float = 10.0  # of offered load
-    outages: int = 3
+    seconds: float = 10.0  # of offered load; that one of two places is not well, at least
+    outages: int = 3  # to recover from
 
 
 def strikes(scheme: str) -> dict[str, float]:
@@ -175,23 +192,18 @@ class Region:
     switches: int
 
 
-def region_dead(cloud: Cloud, size: Size) -> Region:
-    """The first of two places is cut off for the middle third of the run."""
+def region(cloud: Cloud, fate: str, size: Size) -> Region:
+    """The first of two places meets its fate in the middle third of the run, which takes some seconds at least; the second is well."""
     switches: list[events.Event] = []
     with cloud.twin() as other, ours(cloud, other) as key:
         before = cloud.wire_calls() + other.wire_calls()
         stop = farsign.observe(lambda event: switches.append(event) if isinstance(event, events.FailedOver) else None)
-        outcomes = []
-        for third in range(3):
-            cloud.ask("close" if third == 1 else "start")
-            outcomes.append(_load.threads(key.sign, size.signatures // 3, size.threads))
-        outcome = outcomes[0]
-        for more in outcomes[1:]:
-            outcome.seconds += more.seconds
-            outcome.signed += more.signed
-            outcome.lost.update(more.lost)
-            outcome.took += more.took
-            outcome.cpu += more.cpu
+        outcome = _load.threads(key.sign, size.signatures // 3, size.threads)
+        strike, cure = FATES[fate]
+        strike(cloud)
+        outcome.extend(_load.threads(key.sign, size.signatures // 3, size.threads, size.seconds))
+        cure(cloud)
+        outcome.extend(_load.threads(key.sign, size.signatures // 3, size.threads))
         outcome.wire_calls = cloud.wire_calls() + other.wire_calls() - before
         stop()
     outcome.check(cloud.key.public_key)
