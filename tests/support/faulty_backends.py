@@ -17,7 +17,7 @@ import pytest
 import farsign
 from farsign._plugin.discovery import backend
 from farsign.errors import BackendBroken, BackendNotInstalled, UnknownScheme
-from farsign.testing.emulator import EmulatedKey, Emulator, Fault
+from farsign.testing.emulator import EmulatedKey, Emulator
 
 ALGORITHM: Final = "ES256"
 
@@ -117,7 +117,7 @@ def _vault(wanted: Wanted) -> Given:
     wanted.monkeypatch.setenv("VAULT_ADDR", wanted.cloud.url)
     wanted.monkeypatch.setenv("VAULT_ROLE_ID", accepted.ROLE_ID)
     wanted.monkeypatch.setenv("VAULT_SECRET_ID", accepted.SECRET_ID)
-    wanted.cloud.faults.add(Fault("latency", "login", wanted.seconds, seconds=wanted.seconds))
+    wanted.cloud.faults.latency("login", wanted.seconds)
     signer = farsign.open_signer(wanted.key.uri.replace("auth=emulator", "auth=approle"), policy=wanted.policy)
     tokens = wanted.cloud.auth._granted
     return Given(signer, lambda: (accepted.SECRET_ID, *(token for token in tokens if token != accepted.EMULATOR_TOKEN)))
