@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import io
@@ -17,14 +18,16 @@ from farsign._signer.signing import sign_with
 from farsign.errors import FarsignError
 from farsign.testing._http import HttpServer
 from farsign.testing._tls import server_certificate
-from farsign.testing.conformance._harness import many
+from farsign.testing.conformance._harness import many, until
 from farsign.testing.emulator import EmulatedKey, Emulator, Reply, Request
 
 MESSAGE = b"canary-message-5c1f0a"
 FAULTS = (
-    "error:sign:denied", "error:sign:unavailable", "error:sign:throttled", "error:sign:disabled", "error:sign:credentials-expired",
-    "reset:sign", "truncate:sign", "garbage:sign", "stall:sign", "wrong_signature:sign", "oversized:sign",
+    "error:{}:denied", "error:{}:unavailable", "error:{}:throttled", "error:{}:disabled", "error:{}:credentials-expired",
+    "reset:{}", "truncate:{}", "garbage:{}", "oversized:{}", "stall:{}", "wrong_signature:{}",
 )  # fmt: skip
+ORDERS = [(text.format(operation), operation) for operation in ("sign", "describe") for text in FAULTS]
+WELL = 3  # signatures between two faults, so that no breaker opens
 
 
 def spellings(data: bytes) -> list[str]:
@@ -49,8 +52,55 @@ def told() -> Iterator[io.StringIO]:
         logging.getLogger(name).setLevel(level)
 
 
+class Caller:
+    """Calls a signer from a thread, or from one event loop; keeps the signatures."""
+
+    def __init__(self, signer: farsign.Signer, runner: asyncio.Runner | None) -> None:
+        self.signer, self._runner = signer, runner
+        self.signatures: list[bytes] = []
+
+    def key(self) -> farsign.SigningKey:
+        return self._runner.run(self.signer.akey(timeout=5.0)) if self._runner else self.signer.key(timeout=5.0)
+
+    def sign(self, key: farsign.SigningKey, timeout: float | None = None) -> None:
+        signed = key.asign(MESSAGE, timeout=timeout) if self._runner else key.sign(MESSAGE, timeout=timeout)
+        self.signatures.append(self._runner.run(signed) if self._runner else signed)  # type: ignore[arg-type]
+
+    def look_up(self) -> None:
+        self.signer.invalidate()
+        self._runner.run(self.signer.akey()) if self._runner else self.signer.key()
+
+    def is_well(self) -> bool:
+        """False: what was asked before has not ended yet."""
+        self.signer.invalidate()
+        try:
+            return bool(self.key())
+        except FarsignError:
+            return False
+
+    def close(self) -> None:
+        self._runner.run(self.signer.aclose(timeout=0.5)) if self._runner else self.signer.close(timeout=0.5)
+
+
+def meet(order: str, operation: str, caller: Caller, cloud: Emulator, told: io.StringIO) -> None:
+    """That fault, which has to reach the wire; and then all is well."""
+    key, before = caller.key(), cloud.calls(operation)
+    cloud.faults.order(order)
+    try:
+        caller.sign(key) if operation == "sign" else caller.look_up()
+    except FarsignError as error:
+        told.write("".join(traceback.format_exception(error)) + error.diagnostics() + repr(error))
+        logging.getLogger("a.users.own").exception("it failed")
+    cloud.faults.clear()
+    assert cloud.calls(operation) > before, order
+    until(caller.is_well)
+    for _ in range(WELL):
+        caller.sign(caller.key(), timeout=5.0)
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["sync", "async"])
 def test_canaries_are_nowhere(
-    row: Backend, cloud: Emulator, made: EmulatedKey, told: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    native: bool, row: Backend, cloud: Emulator, made: EmulatedKey, told: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In logs at DEBUG, exceptions and their causes, tracebacks, reprs, events, spans and metrics."""
     pytest.importorskip("opentelemetry.sdk", reason="needs opentelemetry-sdk")
@@ -68,32 +118,27 @@ def test_canaries_are_nowhere(
         ours.observe(meter_provider=MeterProvider([reader]), tracer_provider=tracers),
         farsign.observe(lambda event: told.write(f"{event!r}\n") and None),
     ]
-    opened = row.given(cloud, made, monkeypatch, policy=farsign.Policy(timeout=0.6, attempt_timeout=0.3))
-    with opened.signer as signer:
-        key = signer.key(timeout=5.0)
-        signatures = [key.sign(MESSAGE, timeout=5.0)]
+    opened = row.given(cloud, made, monkeypatch, policy=farsign.Policy(timeout=0.6, attempt_timeout=0.3, attempts=2))
+    with opened.signer as signer, asyncio.Runner() as runner:
+        caller = Caller(signer, runner if native else None)
+        key = caller.key()
+        caller.sign(key, timeout=5.0)
         told.write(f"{signer!r} {key!r} {signer.legs!r} {sign_with(signer, lambda _: MESSAGE)!r}\n")
         plan = key.plan(key.algorithm, MESSAGE)
         told.write(f"{plan!r} {signer._calls.sign(signer.operation(5.0), plan)!r}\n")
-        for fault in FAULTS:
-            cloud.faults.order(fault)
-            try:
-                signatures.append(key.sign(MESSAGE))
-            except FarsignError as error:
-                told.write("".join(traceback.format_exception(error)) + error.diagnostics() + repr(error))
-                logging.getLogger("a.users.own").exception("signing failed")
-            cloud.faults.clear()
-        signer.close(timeout=0.5)
+        for order, operation in ORDERS:
+            meet(order, operation, caller, cloud, told)
+        caller.close()
     for stop in stops:
         stop()
     spans = exporter.get_finished_spans()
-    assert len(spans) > len(FAULTS)
+    assert len(spans) > len(ORDERS) * WELL
     data = reader.get_metrics_data()
     assert data is not None
     everything = told.getvalue() + data.to_json() + "".join(span.to_json() for span in spans)
     assert "farsign" in everything
     secret = [*opened.secrets(), *spellings(MESSAGE), *spellings(hashlib.sha256(MESSAGE).digest())]
-    for signature in signatures:
+    for signature in caller.signatures:
         secret += spellings(signature)
     hits = [text for text in secret if text in everything]
     assert hits == [], f"{len(hits)} of {len(secret)} canaries were told"
@@ -117,21 +162,24 @@ class Elsewhere:
         self._server.close()
 
 
+@pytest.mark.parametrize("native", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize("status", (302, 307, 301, 308)[: many(2, 4)])
 def test_a_redirect_to_another_host_carries_no_credential(
-    status: int, row: Backend, cloud: Emulator, made: EmulatedKey, monkeypatch: pytest.MonkeyPatch
+    status: int, native: bool, row: Backend, cloud: Emulator, made: EmulatedKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not followed at all: nothing arrives there, with a credential or without."""
     if not row.http:
         pytest.skip("no redirects on this wire")
     elsewhere = Elsewhere(tls="https" in cloud.url)
     opened = row.given(cloud, made, monkeypatch, policy=farsign.Policy(timeout=0.4))
-    with opened.signer as signer:
-        key = signer.key(timeout=5.0)
-        key.sign(b"x", timeout=5.0)
+    with opened.signer as signer, asyncio.Runner() as runner:
+        caller = Caller(signer, runner if native else None)
+        key = caller.key()
+        caller.sign(key, timeout=5.0)
         monkeypatch.setattr(cloud, "answer", lambda request: Reply(status, b"", {"Location": elsewhere.url}))
-        for attempt in (lambda: key.sign(b"x"), lambda: signer.invalidate() or signer.key()):
+        for attempt in (lambda: caller.sign(key), caller.look_up):
             with pytest.raises(FarsignError):
                 attempt()
+        caller.close()
     elsewhere.close()
     assert elsewhere.heard == []

@@ -3,6 +3,7 @@ reaches it of this process's credentials: nothing (RULES 9, 10, 12)."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import hashlib
@@ -180,16 +181,17 @@ def test_the_listener_would_have_heard(
 
 
 @pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+@pytest.mark.parametrize("native", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("uri", [PLAIN, f"{PLAIN}&role={ROLE}"], ids=["KMS", "STS"])
 def test_a_redirect_carries_nothing_to_another_host(
-    uri: str, status: int, world: World, caplog: pytest.LogCaptureFixture
+    uri: str, status: int, native: bool, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     """RULES 11. AWS's own host, or who has taken its place, sends the request elsewhere: nothing arrives there."""
     caplog.set_level("CRITICAL", "botocore.credentials")  # its record would keep what failed alive
     world.reply = f"HTTP/1.1 {status} Moved\r\nLocation: https://{EVIL}/\r\nContent-Length: 2\r\n\r\n{{}}".encode()
     with farsign.open_signer(uri, policy=PATIENT) as signer, pytest.raises(errors.ProviderError):
-        signer.key()
+        asyncio.run(signer.akey()) if native else signer.key()
     gc.collect()  # urllib3 leaves the connection of a 303 open when it fails on botocore's headers; here, not in the test that follows
     hosts = [line.split(b":", 1)[1].strip() for line in world.heard.splitlines() if line.lower().startswith(b"host:")]
     assert hosts

@@ -188,14 +188,19 @@ def test_plain_http_to_loopback_with_pages(azure: AzureEmulator) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("operation", ["describe", "sign", "asign"])
+@pytest.mark.parametrize("operation", ["describe", "adescribe", "sign", "asign"])
 def test_redirects_are_not_followed(hostile: HostileVault, listener: Listener, status: int, operation: str) -> None:
     """RULES 11."""
     key = hostile.create_key("ES256")
     with farsign_azure.open_signer(without_emulator_credential(key.uri), credential=StaticCredential(), policy=QUICK) as signer:
-        known = signer.key() if operation != "describe" else None
+        known = signer.key() if "sign" in operation else None
         hostile.change = lambda request, reply: Reply(status, b"{}", {"Location": f"{listener.url}{request.target}"})
-        acts = {"describe": signer.key, "sign": lambda: known.sign(MESSAGE), "asign": lambda: asyncio.run(known.asign(MESSAGE))}
+        acts = {
+            "describe": signer.key,
+            "adescribe": lambda: asyncio.run(signer.akey()),
+            "sign": lambda: known.sign(MESSAGE),
+            "asign": lambda: asyncio.run(known.asign(MESSAGE)),
+        }
         with pytest.raises(ProviderError) as caught:
             acts[operation]()
     assert isinstance(caught.value, ProviderUnavailable)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -186,7 +187,8 @@ def test_impersonation_stays_with_google() -> None:
         signer.key()
 
 
-def test_a_redirect_takes_no_secret_along(gcp: GcpEmulator, listener: Listener) -> None:
+@pytest.mark.parametrize("native", [False, True], ids=["sync", "async"])
+def test_a_redirect_takes_no_secret_along(native: bool, gcp: GcpEmulator, listener: Listener) -> None:
     """The token server is the caller's own here, so it is asked; where it points is not."""
     asked: list[Request] = []
 
@@ -200,7 +202,7 @@ def test_a_redirect_takes_no_secret_along(gcp: GcpEmulator, listener: Listener) 
     credentials: Any = service_account.Credentials.from_service_account_info(info)
     uri = gcp.create_key("ES256").uri.replace("&auth=emulator", "")
     with farsign_gcp.open_signer(uri, credentials=credentials, policy=QUICK) as signer, pytest.raises(ProviderError):
-        signer.key()
+        asyncio.run(signer.akey()) if native else signer.key()
     server.close()
     assert any(b"assertion=" in request.body for request in asked)
     assert listener.connections == 0

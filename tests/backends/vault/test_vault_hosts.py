@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
@@ -155,10 +157,11 @@ def hostile() -> Iterator[Hostile]:
         yield running
 
 
+@pytest.mark.parametrize("native", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("on", ["/sign/", "/keys/", "/login", "/renew-self"])
 def test_no_redirect_carries_the_token_to_another_host(
-    hostile: Hostile, listener: Listener, monkeypatch: pytest.MonkeyPatch, status: int, on: str
+    hostile: Hostile, listener: Listener, monkeypatch: pytest.MonkeyPatch, status: int, on: str, native: bool
 ) -> None:
     """RULES 11: hvac by itself sends it."""
     monkeypatch.setattr("farsign_vault._login.LOOK_AGAIN", 0.05)
@@ -171,20 +174,19 @@ def test_no_redirect_carries_the_token_to_another_host(
     auth = "?auth=approle" if on == "/login" else ""
     with farsign.open_signer(f"hashivault://auth{auth}", policy=QUICK) as signer:
         if on == "/renew-self":
-            signer.check()
-            import time
-
+            key = signer.check()
             time.sleep(0.1)
-            signer.key().sign(MESSAGE)  # the token is good, whatever renewing it says
+            asyncio.run(key.asign(MESSAGE)) if native else key.sign(MESSAGE)  # the token is good, whatever renewing it says
         else:
             with pytest.raises(ProviderUnavailable) as caught:
-                signer.check()
+                asyncio.run(signer.acheck()) if native else signer.check()
             assert "standby" in caught.value.next_step
     assert listener.credential_bytes == 0
     assert not listener.requests
 
 
-def test_no_redirect_of_a_given_client_does_either(hostile: Hostile, listener: Listener) -> None:
+@pytest.mark.parametrize("native", [False, True], ids=["sync", "async"])
+def test_no_redirect_of_a_given_client_does_either(native: bool, hostile: Hostile, listener: Listener) -> None:
     hostile.create_key("ES256", "auth")
     hostile.elsewhere = listener.url
     client = hvac.Client(url=hostile.url, token=hostile.auth.grant())
@@ -192,7 +194,7 @@ def test_no_redirect_of_a_given_client_does_either(hostile: Hostile, listener: L
         farsign_vault.open_signer("hashivault://auth", client=client, policy=QUICK) as signer,
         pytest.raises(ProviderUnavailable),
     ):
-        signer.check()
+        asyncio.run(signer.acheck()) if native else signer.check()
     assert not listener.requests
 
 
