@@ -1,13 +1,18 @@
-"""TCP faults by toxiproxy, a program that is not ours, in front of each emulator: what the network itself does."""
+"""TCP faults by toxiproxy, a program that is not ours, in front of each emulator, and of a server that is not ours either: what the
+network itself does.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
+import independent_aws
 import pytest
+from faulty_backends import ALGORITHM, IDS, TABLE, Backend, running
 from faulty_proxy import ForgetfulProxy
 from faulty_time import LATE, slack
 from toxiproxy import Proxy
@@ -16,7 +21,6 @@ import farsign
 from farsign import errors
 from farsign.testing.conformance import verify
 from farsign.testing.conformance._harness import many
-from farsign.testing.emulator import EmulatedKey, Emulator
 
 TIMEOUT: Final = 0.4
 ENDLESS: Final = (  # no reply in time
@@ -37,21 +41,48 @@ BEARABLE: Final = {
 Toxic = tuple[str, dict[str, Any]]
 
 
+class Server(NamedTuple):
+    """uri: of a key there."""
+
+    authority: str
+    uri: str
+
+
+@pytest.fixture(params=[*TABLE, None], ids=[*IDS, "independent-aws"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    row: Backend | None = request.param
+    if row is None:
+        yield independent()
+        return
+    with running(row.scheme) as emulator:
+        yield Server(emulator.authority, emulator.create_key(ALGORITHM).uri)
+
+
+def independent() -> Server:
+    """FARSIGN_TEST_AWS_ENDPOINT, or MiniStack."""
+    pytest.importorskip("boto3", reason="needs boto3")
+    from boto import client
+
+    url = independent_aws.endpoint()
+    key_id = client(url).create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    return Server(urlsplit(url).netloc, f"awskms:///{key_id}?region=us-east-1&endpoint={url}&auth=emulator")
+
+
 @pytest.fixture
-def proxy(cloud: Emulator) -> Iterator[Proxy]:
-    made = Proxy(cloud.authority)
+def proxy(server: Server) -> Iterator[Proxy]:
+    made = Proxy(server.authority)
     yield made
     made.close()
 
 
 @pytest.fixture
-def key(proxy: Proxy, cloud: Emulator, made: EmulatedKey) -> Iterator[farsign.SigningKey]:
-    with through(proxy, cloud, made, farsign.Policy(timeout=5.0, attempts=4)) as signer:  # five in a row would open the breaker
+def key(proxy: Proxy, server: Server) -> Iterator[farsign.SigningKey]:
+    with through(proxy, server, farsign.Policy(timeout=5.0, attempts=4)) as signer:  # five in a row would open the breaker
         yield signer.check()
 
 
-def through(proxy: Proxy | ForgetfulProxy, cloud: Emulator, made: EmulatedKey, policy: farsign.Policy) -> farsign.Signer:
-    return farsign.open_signer(made.uri.replace(cloud.authority, proxy.address), policy=policy)
+def through(proxy: Proxy | ForgetfulProxy, server: Server, policy: farsign.Policy) -> farsign.Signer:
+    return farsign.open_signer(server.uri.replace(server.authority, proxy.address), policy=policy)
 
 
 @pytest.mark.parametrize("toxic", ENDLESS[: many(2, 4)])
@@ -85,18 +116,18 @@ def test_what_can_be_borne_is(toxic: Toxic, proxy: Proxy, key: farsign.SigningKe
         signs(key)
 
 
-def test_connections_that_break_now_and_then_lose_nothing(proxy: Proxy, cloud: Emulator, made: EmulatedKey) -> None:
-    with through(proxy, cloud, made, farsign.Policy(timeout=5.0)) as signer:
+def test_connections_that_break_now_and_then_lose_nothing(proxy: Proxy, server: Server) -> None:
+    with through(proxy, server, farsign.Policy(timeout=5.0)) as signer:
         key = signer.check()
         proxy.add("reset_peer", toxicity=0.1, timeout=20)  # of new connections; five in a row are one in 100,000
         for _ in range(many(40, 2_000)):
             signs(key)
 
 
-def test_connections_that_break_in_a_row_lose_nothing(cloud: Emulator, made: EmulatedKey) -> None:
+def test_connections_that_break_in_a_row_lose_nothing(server: Server) -> None:
     """The kept one, and the two that are to take its place: the third is good. Nothing of this is left to chance."""
-    proxy = ForgetfulProxy(cloud.authority)
-    with through(proxy, cloud, made, farsign.Policy(timeout=5.0)) as signer:
+    proxy = ForgetfulProxy(server.authority)
+    with through(proxy, server, farsign.Policy(timeout=5.0)) as signer:
         key = signer.check()
         for call in (key.sign, lambda data: asyncio.run(key.asign(data))) * 2:  # of more, the breaker would rightly open
             before = proxy.accepted
@@ -104,6 +135,8 @@ def test_connections_that_break_in_a_row_lose_nothing(cloud: Emulator, made: Emu
             proxy.reset()
             verify(key.public_key(), key.algorithm, call(b"x"), b"x")
             assert proxy.accepted >= before + 3
+            for _ in range(3):
+                signs(key)  # else most attempts fail, and the breaker opens as it should
     proxy.close()
 
 
