@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
 
+import faulty_children
 import pytest
 from faulty_backends import ALGORITHM, Backend, running
 from faulty_children import START_METHODS, here, in_a_process_of_its_own
@@ -16,11 +26,13 @@ from faulty_remote import remote
 from faulty_time import LATE, slack
 
 import farsign
+from farsign.testing.conformance import verify
 from farsign.testing.conformance._harness import many
 from farsign.testing.emulator import EmulatedKey, Emulator
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 CHILDREN, EACH = many(4, 100), many(10, 100)
+REQUESTS, MOST = 200, 30  # to gunicorn; after MOST a worker is replaced
 
 
 @pytest.mark.parametrize("start", START_METHODS)
@@ -31,6 +43,51 @@ def test_the_fork_matrix(start: str, row: Backend) -> None:
     run = here if row.http else in_a_process_of_its_own
     with remote(row.scheme, ALGORITHM) as server:
         assert set(run(start, server.uri, CHILDREN, EACH)) == {0}
+
+
+def test_gunicorn_preload(row: Backend) -> None:
+    """The real one. Its workers are replaced by and by, forked from an arbiter that has signed."""
+    pytest.importorskip("gunicorn", reason="needs gunicorn")
+    if not many(0, 1):
+        pytest.skip("the fork matrix has the short form; takes FARSIGN_SOAK=1")
+    with running(row.scheme):
+        pass  # as above
+    with remote(row.scheme, ALGORITHM) as server, gunicorn(server.uri) as port, ThreadPoolExecutor(6) as clients:
+        told = list(clients.map(lambda _: asked(port), range(REQUESTS)))
+        with farsign.open_signer(server.uri) as signer:
+            key = signer.key()
+        for each in told:
+            verify(key.public_key(), key.algorithm, bytes.fromhex(each["signature"]), bytes.fromhex(each["data"]))
+    assert len({each["worker"] for each in told}) >= REQUESTS // MOST
+
+
+@contextmanager
+def gunicorn(uri: str) -> Iterator[int]:
+    words = ("--preload", "--workers", "2", "--threads", "3", "--max-requests", str(MOST), "--log-level", "warning")
+    words += ("--graceful-timeout", "5")  # a worker that is just being forked may not hear that all is over
+    environment = {**os.environ, "FARSIGN_URI": uri, "PYTHONWARNINGS": "ignore::DeprecationWarning"}  # of fork, as in fork()
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        descriptor = listener.fileno()
+        command = [sys.executable, "-m", "gunicorn", *words, "--bind", f"fd://{descriptor}", "faulty_gunicorn:app"]
+        process = subprocess.Popen(command, cwd=Path(faulty_children.__file__).parent, env=environment, pass_fds=[descriptor])
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def asked(port: int) -> dict[str, Any]:
+    """A worker that is being replaced may drop a connection of which it has read nothing."""
+    for _ in range(3):
+        client = HTTPConnection("127.0.0.1", port, timeout=60)
+        with contextlib.suppress(ConnectionError), contextlib.closing(client):
+            client.request("GET", "/")
+            reply = client.getresponse()
+            assert reply.status == 200
+            told: dict[str, Any] = json.loads(reply.read())
+            return told
+    raise AssertionError("three connections in a row were dropped")
 
 
 FROZEN = """
