@@ -64,7 +64,7 @@ def test_it_prints_the_table_and_the_goals(scenario: str) -> None:
     run = RUNS[scenario]
     with running(run.scheme):
         pass  # skips the test where there is none
-    size = ("--signatures", "20") if scenario == "faults" else ()
+    size = ("--signatures", "12") if scenario == "faults" else ()
     done = chaos(run.scheme, "--scenarios", scenario, *SMALL, *size)
     told = rows(done.stdout, "Faults on the wire")
     who = {"farsign", run.sdk or "farsign"}
