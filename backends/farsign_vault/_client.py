@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
+from typing import Any, Final
 
 from hvac.adapters import RawAdapter
 from requests.utils import get_environ_proxies
@@ -18,6 +18,8 @@ from . import _wire
 from ._login import tokens
 from ._settings import Settings
 from ._transport import new_session
+
+PATIENCE: Final = 0.9  # of an attempt's time, for a token: else the attempt is given up with this connection, and the login on it
 
 
 class Connection:
@@ -36,7 +38,7 @@ class Connection:
         """With the token; whatever getting one takes is part of ``timeout``."""
         end = time.monotonic() + timeout
         try:
-            token = self.tokens.get(timeout)
+            token = self.tokens.get(PATIENCE * timeout)
             return self._ask(method, path, timeout=end - time.monotonic(), token=token, body=body)
         except FarsignError as error:
             raise error.with_traceback(None) from None  # whose frames hold the token (RULES 16)
