@@ -552,6 +552,26 @@ def test_check_signs_at_each_place_once() -> None:
     assert (a.count("sign"), b.count("sign")) == (1 + 3, 1 + 1)
 
 
+def test_a_failover_that_lacks_a_new_key_does_not_make_a_running_signer_unfit() -> None:
+    """It signed by the old one; a readiness probe that failed now would turn the loss of a spare into an outage."""
+    clock = FakeClock()
+    a, b, signer = pair(clock=clock, publish_lead=0.0)
+    old = signer.check()
+    a.rotate()
+    clock.advance(400)
+    signer.key()
+    signer._resolver.fetch().future.exception(10)
+    new = signer.check()
+    assert new.kid != old.kid
+    asked = len(b.calls)
+    signer.check()
+    assert len(b.calls) == asked, "it rests"
+    clock.advance(31)
+    b.latest.private = a.latest.private
+    signer.check()
+    assert b.count("sign") == 2
+
+
 @pytest.mark.parametrize("native", [False, True])
 def test_a_place_with_other_ways_signs_in_its_own(native: bool) -> None:
     """Another provider's copy of the key: it takes the message, not a digest, and says r||s where the first says DER."""

@@ -107,7 +107,11 @@ class Calls:
     def drop(self, key: SigningKey) -> None:
         """Its leg has another one by now: pass it over until it has shown the right one again."""
         key.leg.keys.pop(key.spki, None)
-        self._attempts.route.rest(key.leg)
+        self.rest(key.leg)
+
+    def rest(self, leg: Leg) -> None:
+        """Pass it over for a while."""
+        self._attempts.route.rest(leg)
 
     # -- other legs -------------------------------------------------------------------------------------------------------
 

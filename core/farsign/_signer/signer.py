@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from farsign._base import events
 from farsign._base.clock import SYSTEM, Clock
 from farsign._base.policy import Policy
 from farsign._base.uri import KeyURI
 from farsign.driver import KeyDescription, RemoteSigner
-from farsign.errors import ConfigurationError, KeyChanged, NotPicklable, ProviderError
+from farsign.errors import ConfigurationError, FarsignError, KeyChanged, NotPicklable, ProviderError
 
 from .calls import Answer, Calls
 from .drivers import Drivers, Opener
@@ -179,7 +180,7 @@ class Signer:
 
     def check(self, *, timeout: float | None = None) -> SigningKey:
         """Resolve, sign once, verify; once also at each failover, so that it is known to hold the same key and to sign with it. For
-        start-up hooks and readiness probes. Raises what stands in the way.
+        start-up hooks and readiness probes. Raises what stands in the way; not of a failover that did sign by an earlier key.
         """
         operation = self.operation(timeout)
         plan = _check(self.key_within(operation))
@@ -197,10 +198,18 @@ class Signer:
         return plan.key
 
     def _prove(self, plan: Plan, operation: Operation) -> None:
+        """A failover that was seen to sign is no reason to call this signer unfit later, when a new key may not be there yet."""
         for leg in self.legs:
-            if leg is not plan.key.leg and plan.key.spki not in leg.signed:
+            if leg is plan.key.leg or plan.key.spki in leg.signed or (leg.signed and leg.rests_until > self._now()):
+                continue
+            try:
                 self.run(plan, self._calls.another(operation), (leg,))
                 leg.signed.add(plan.key.spki)
+            except FarsignError as error:
+                if not leg.signed:
+                    raise
+                self._calls.rest(leg)
+                events.logger.warning("%s: no failover to %s for the new key (%s)", self.name, leg.endpoint.name, error.code)
 
     def close(self, *, timeout: float = 5.0) -> bool:
         """Take no new calls and wait for those under way. False: some still ran after ``timeout`` seconds. Idempotent."""
