@@ -691,6 +691,34 @@ def test_failover_works_from_coroutines_and_natively() -> None:
         assert b.count("sign") == 1 + 20
 
 
+def test_a_brief_backoff_under_asyncio_passes_on_the_workers_thread() -> None:
+    """A loop that is busy with a thousand tasks would take seconds to come back to it. A longer one holds no thread."""
+    import asyncio
+
+    class Watched(FakeClock):
+        here = threading.current_thread()
+
+        def sleep(self, seconds: float) -> None:
+            assert threading.current_thread() is not self.here
+            super().sleep(seconds)
+
+        async def asleep(self, seconds: float) -> None:
+            assert seconds > 0.05
+            super().sleep(seconds)
+
+    kms, clock = FakeKMS(), Watched()
+    signer = Signer(lambda: FakeDriver(kms), clock=clock)
+
+    async def work() -> None:
+        key = await signer.akey()
+        kms.errors["sign"].extend(["unavailable", errors.Throttled("slow down", retry_after=0.5)])
+        key.checker("ES256", "message")(await key.asign(b"x", timeout=60.0), b"x")
+
+    asyncio.run(work())
+    brief, longer = clock.slept
+    assert brief < 0.05 < longer
+
+
 def test_twenty_percent_faults_lose_nothing() -> None:
     """Short form of the soak: seeded faults, 2,000 signatures on 8 threads, against the arithmetic of RELIABILITY 4."""
     kms, dice = FakeKMS(), random.Random(7)

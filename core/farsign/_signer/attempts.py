@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple, NoReturn, TypeVar
 
 from farsign._base import events
@@ -25,6 +26,7 @@ from .funnel import DEFINITE, ELSEWHERE, Operation, least, translate
 from .legs import Leg, Route, tell_breaker
 from .turns import Turn
 
+BRIEF: Final = 0.05  # seconds of backoff that pass on the worker's thread: twice through an event loop that is busy takes longer
 TELLING: Final = 5.0  # times the median that an attempt has to wait in vain before that counts against its endpoint
 T = TypeVar("T")
 Work = Callable[[RemoteSigner, float], T]
@@ -44,6 +46,7 @@ class Attempts:
     def __init__(self, legs: Sequence[Leg], policy: Policy, clock: Clock) -> None:
         self.policy, self.clock = policy, clock
         self.route = Route(legs, clock)
+        self._threaded = not any(leg.drivers.native_async for leg in legs)
 
     def call(
         self,
@@ -73,8 +76,9 @@ class Attempts:
 
     async def acall(self, operation: Operation, what: str, attempted: Callable[[Try], Awaitable[T]], algorithm: str = "") -> T:
         """As ``call``, from a coroutine."""
+        pause = 0.0
         while True:
-            attempt, failed = self._begin(operation, ()), list[Exception]()
+            attempt, failed = self._begin(operation, (), pause), list[Exception]()
             try:
                 result = await attempted(attempt)
             except Exception as error:
@@ -83,7 +87,9 @@ class Attempts:
                 self._succeeded(attempt, what, algorithm)
                 return result
             ours = self._failed(failed.pop(), attempt, what, algorithm)
-            if wait := await self._aafter(ours, attempt, what, operation):
+            wait = await self._aafter(ours, attempt, what, operation)
+            pause = wait if self._threaded and wait <= BRIEF else 0.0
+            if wait > pause:
                 await self.clock.asleep(wait)
 
     async def aside(self, operation: Operation, work: Callable[[], T]) -> T:
@@ -93,11 +99,13 @@ class Attempts:
             raise operation.expired()
         return future.result()
 
-    def _begin(self, operation: Operation, only: Sequence[Leg]) -> Try:
+    def _begin(self, operation: Operation, only: Sequence[Leg], pause: float = 0.0) -> Try:
         leg = only[0] if only else self.route.pick(operation)
         median = leg.endpoint.median
         timeout = operation.begin(median)
         turn = Turn(timeout, operation.remaining(), least=least(median), again=operation.attempts > 1)
+        if pause:
+            turn.before = partial(self.clock.sleep, pause)
         return Try(leg, turn, self.clock.monotonic())
 
     def _succeeded(self, attempt: Try, what: str, algorithm: str) -> None:

@@ -162,6 +162,7 @@ class Drivers:
         raise self._abandon(turn, future)
 
     def _use(self, work: Callable[[RemoteSigner, float], T], turn: Turn) -> T:
+        turn.before()
         handle = self.handle()
         while not handle.enter():
             handle = self.handle()  # another one by now; SignerClosed, if there is none

@@ -67,16 +67,18 @@ def _nothing() -> None:
 class Turn:
     """The time of one attempt, in real seconds. timeout: for the call itself; patience: that, and the wait for a thread before.
 
-    least: with less than that it does not begin. again: it goes before first attempts, which have more time left.
+    least: with less than that it does not begin. again: it goes before first attempts, which have more time left. before: what its
+    thread does first.
     """
 
-    __slots__ = ("_asked", "_begun", "_ended", "_least", "again", "handle", "patience", "timeout")
+    __slots__ = ("_asked", "_begun", "_ended", "_least", "again", "before", "handle", "patience", "timeout")
 
     def __init__(self, timeout: float, patience: float, *, least: float = 0.0, again: bool = False) -> None:
         self.timeout, self.patience, self._least, self.again = timeout, patience, least, again
         self._asked = time.monotonic()
         self._begun = self._ended = 0.0
         self.handle: Handle | None = None  # what it uses
+        self.before: Callable[[], object] = _nothing
 
     def begin(self) -> float:
         """The seconds that the call has, from now on. Raises ProviderUnavailable if it waited too long for a thread."""
