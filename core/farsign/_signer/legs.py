@@ -58,7 +58,9 @@ class Route:
 
     def pick(self, operation: Operation) -> Leg:
         """Raises ProviderUnavailable if no breaker lets an attempt through."""
-        now = self._clock.monotonic()
+        now, usual = self._clock.monotonic(), self.legs[0]
+        if not operation.tried and usual is self._preferred and usual.rests_until <= now and usual.endpoint.allows(now):
+            return usual
         choices = self._choices(operation, now)
         for leg in choices:
             if leg.endpoint.allows(now):
