@@ -22,7 +22,7 @@ FAULTS = ("throttle:sign", "error:sign:unavailable", "reset:sign", "truncate:sig
 OFFERED: Final = 300  # calls a second
 GOODPUT: Final = 95  # signatures a second, of a quota of 100
 SECONDS: Final = many(2, 10)  # for which they are offered
-SHARE: Final = many(80, 100) / 100  # of the goodput, where client and server share an interpreter, and other tests the cores
+SHARE: Final = many(50, 100) / 100  # of the goodput, where client and server share an interpreter, and other tests the cores
 
 
 @pytest.mark.parametrize("native", [False, True], ids=["sync", "async"])
