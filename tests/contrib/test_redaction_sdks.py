@@ -78,6 +78,7 @@ def told(loggers: None) -> Told:
     root = logging.getLogger()
     for name in ("", *root.manager.loggerDict):
         logging.getLogger(name).setLevel(logging.DEBUG)
+        logging.getLogger(name).propagate = True
     return attached(root)
 
 
