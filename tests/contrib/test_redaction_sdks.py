@@ -59,14 +59,7 @@ def loggers() -> Iterator[None]:
     root = logging.getLogger()
     known = [root, *(logging.getLogger(name) for name in root.manager.loggerDict)]
     before = [(each, each.level, list(each.handlers), each.propagate) for each in known]
-    switched_off, disabled = root.manager.disable, [each for each in known if each.disabled]
-    logging.disable(logging.NOTSET)  # another test's library may have switched logging off
-    for each in disabled:
-        each.disabled = False
     yield
-    logging.disable(switched_off)
-    for each in disabled:
-        each.disabled = True
     for logger, level, handlers, propagate in before:
         logger.setLevel(level)
         logger.handlers, logger.propagate = handlers, propagate
@@ -78,7 +71,6 @@ def told(loggers: None) -> Told:
     root = logging.getLogger()
     for name in ("", *root.manager.loggerDict):
         logging.getLogger(name).setLevel(logging.DEBUG)
-        logging.getLogger(name).propagate = True
     return attached(root)
 
 

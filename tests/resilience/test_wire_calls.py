@@ -9,7 +9,8 @@ import time
 from typing import Final
 
 import pytest
-from faulty_backends import Backend
+from faulty_backends import ALGORITHM, Backend, running
+from faulty_remote import remote
 
 import farsign
 from farsign import errors
@@ -22,7 +23,8 @@ FAULTS = ("throttle:sign", "error:sign:unavailable", "reset:sign", "truncate:sig
 OFFERED: Final = 300  # calls a second
 GOODPUT: Final = 95  # signatures a second, of a quota of 100
 SECONDS: Final = many(2, 10)  # for which they are offered
-SHARE: Final = many(50, 100) / 100  # of the goodput, where client and server share an interpreter, and other tests the cores
+SHARE: Final = many(80, 100) / 100  # of the goodput: in the default form other tests have the cores too (RULES 38)
+WINDOWS: Final = 3  # one that others spoil is measured again; a goodput that collapses does so in each
 
 
 @pytest.mark.parametrize("native", [False, True], ids=["sync", "async"])
@@ -67,13 +69,12 @@ def test_a_fifth_of_faults_loses_nothing(row: Backend, cloud: Emulator, signer: 
     assert count < calls < 1.25 * count + 5 * (0.31 * count) ** 0.5  # five standard deviations
 
 
-def test_what_a_quota_refuses_is_waited_for(cloud: Emulator, signer: farsign.Signer) -> None:
+def test_what_a_quota_refuses_is_waited_for(row: Backend) -> None:
     """A quota of 100 a second: its goodput is reached, not collapsed, when three times as much is asked for."""
-    key = signer.key()
-    asyncio.run(key.asign(b"warm", timeout=10.0))
-    cloud.faults.rate("sign", 100.0)
+    with running(row.scheme):
+        pass  # skips the test where there is none
 
-    async def offer() -> int:
+    async def offer(key: farsign.SigningKey) -> int:
         """How many were signed while they were offered; what comes after that is none of a second's."""
         start, signed = time.monotonic(), 0
 
@@ -89,4 +90,7 @@ def test_what_a_quota_refuses_is_waited_for(cloud: Emulator, signer: farsign.Sig
                 tasks.create_task(one())
         return signed
 
-    assert asyncio.run(offer()) >= GOODPUT * SECONDS * SHARE
+    with remote(row.scheme, ALGORITHM, ["rate:sign:100"]) as server, farsign.open_signer(server.uri) as signer:
+        key = signer.check(timeout=10.0)
+        asyncio.run(key.asign(b"warm", timeout=10.0))
+        assert any(asyncio.run(offer(key)) >= GOODPUT * SECONDS * SHARE for _ in range(WINDOWS))
